@@ -1,0 +1,88 @@
+# rayctl: every command that people and CI type. `make help` lists them.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.made-from-lock
+CODE   := rayctl crd e2e unit bench
+NAME   ?= demo
+NODES  ?= 4
+export PYTHONPATH := $(CURDIR)
+
+##@ Start here
+.PHONY: help demo test
+help: ## Show this help
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z][a-z-]*:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: setup ## A real Kubernetes, the operator, two Ray clusters, programs on them (KEEP=1 leaves it standing)
+	@$(BIN)/python -m e2e.demo
+
+test: setup ## Everything: lint, unit, integration, e2e; quickest first
+	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory unit
+	@$(MAKE) --no-print-directory integration
+	@$(MAKE) --no-print-directory e2e
+
+##@ Parts of the test
+.PHONY: lint unit integration e2e verify
+lint: setup ## Formatting, style, types, import contracts, dead code
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/mypy $(CODE)
+	$(BIN)/lint-imports
+	$(BIN)/vulture rayctl crd unit e2e bench --min-confidence 80
+	$(BIN)/python crd/generate.py --check
+
+unit: setup ## No cluster, under a minute
+	$(BIN)/pytest unit
+
+integration: setup ## Against a real kube-apiserver
+	$(BIN)/pytest e2e -m apiserver --timeout 300
+
+e2e: setup ## On real nodes with real Ray
+	$(BIN)/pytest e2e -m nodes --timeout 900
+
+##@ The test bed
+.PHONY: bed-up bed-down bed-status
+bed-up: setup ## Start a Kubernetes cluster to play with; prints its KUBECONFIG (NAME=demo NODES=4)
+	@$(BIN)/python -m e2e.cluster up --name $(NAME) --nodes $(NODES)
+
+bed-down: setup ## Stop it and remove all of it
+	@$(BIN)/python -m e2e.cluster down --name $(NAME)
+
+bed-status: setup ## Say what runs
+	@$(BIN)/python -m e2e.cluster status
+
+##@ Development
+.PHONY: setup lock format crd image clean
+setup: $(STAMP) ## Make .venv from the lock file
+
+# The lock has hashes of every wheel: two machines get the same versions, or an error.
+$(STAMP): requirements-dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "rayctl needs Python 3.11 or later; $(PYTHON) is $$($(PYTHON) --version). Set PYTHON=…"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' || { echo "Python's venv module is missing (Debian: apt-get install python3-venv)"; exit 1; }
+	@echo "Making $(VENV) from requirements-dev.lock …"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+lock: setup ## Compile both lock files from pyproject.toml
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q --group dev pyproject.toml -c requirements.lock -o requirements-dev.lock
+
+format: setup ## Format the code and mend what ruff can mend
+	$(BIN)/ruff format $(CODE)
+	$(BIN)/ruff check --fix $(CODE)
+
+crd: setup ## Write crd/raycluster.yaml from the types
+	$(BIN)/python crd/generate.py
+
+image: setup ## Build the operator's image
+	@$(BIN)/python -m e2e.cluster.images operator
+
+clean: ## Remove .venv and what tools left
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist failures

@@ -1,0 +1,171 @@
+"""Kubernetes objects as plain documents.
+
+A pod template is user data and must survive unread, so it stays a document; what we do read goes through
+:class:`Reader`, which knows the path of the field it stands on and collects every error instead of stopping
+at the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
+Document: TypeAlias = dict[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One thing that is wrong: where (``spec.podTypes[1].minWorkers``), what, and how to mend it."""
+
+    path: str
+    problem: str
+    fix: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.problem}; {self.fix}"
+
+
+class SpecError(ValueError):
+    """A RayCluster that cannot be understood. Carries all its field errors, in the order of the document."""
+
+    def __init__(self, fields: tuple[FieldError, ...]) -> None:
+        super().__init__("; ".join(map(str, fields)))
+        self.fields = fields
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A document or a part of one, with the path that leads to it and the errors found so far.
+
+    Every method is total: a value of the wrong type is noted in ``errors`` and the default is returned.
+    """
+
+    value: Mapping[str, Json]
+    path: str = ""
+    errors: list[FieldError] = field(default_factory=list)
+
+    def at(self, key: str) -> str:
+        """Return the path of ``key`` below here."""
+        return f"{self.path}.{key}" if self.path else key
+
+    def wrong(self, key: str, problem: str, fix: str) -> None:
+        """Note an error of the field ``key``."""
+        self.errors.append(FieldError(self.at(key), problem, fix))
+
+    def text(self, key: str, default: str = "") -> str:
+        """Return a string field."""
+        value = self.value.get(key)
+        if value is None:
+            return default
+        if isinstance(value, str):
+            return value
+        self.wrong(key, f"{_kind(value)} where a string is needed", "put it in quotes")
+        return default
+
+    def flag(self, key: str, *, default: bool = False) -> bool:
+        """Return a boolean field."""
+        value = self.value.get(key)
+        if value is None:
+            return default
+        if isinstance(value, bool):
+            return value
+        self.wrong(key, f"{_kind(value)} where true or false is needed", "write true or false")
+        return default
+
+    def count(self, key: str) -> int | None:
+        """Return a whole number that is not negative, or None when the field is absent (or wrong)."""
+        value = self.value.get(key)
+        if value is None:
+            return None
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if isinstance(value, bool) or not isinstance(value, int):
+            self.wrong(key, f"{_kind(value)} where a whole number is needed", "write a number such as 2")
+            return None
+        if value < 0:
+            self.wrong(key, f"{value} is negative", "write 0 or more")
+            return None
+        return value
+
+    def number(self, key: str, default: float) -> float:
+        """Return a number that is not negative; a fraction is fine."""
+        value = self.value.get(key)
+        if value is None:
+            return default
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            self.wrong(key, f"{_kind(value)} where a number is needed", "write a number such as 1.5")
+            return default
+        if not 0 <= value < float("inf"):
+            self.wrong(key, f"{value} is not a number of 0 or more", "write 0 or more")
+            return default
+        return float(value)
+
+    def texts(self, key: str) -> tuple[str, ...] | None:
+        """Return a list of strings, or None when the field is absent."""
+        value = self.value.get(key)
+        if value is None:
+            return None
+        if not isinstance(value, list):
+            self.wrong(key, f"{_kind(value)} where a list of strings is needed", "begin each entry with '- '")
+            return None
+        out: list[str] = []
+        for index, item in enumerate(value):
+            if isinstance(item, str):
+                out.append(item)
+            else:
+                self.wrong(f"{key}[{index}]", f"{_kind(item)} where a string is needed", "put it in quotes")
+        return tuple(out)
+
+    def strings(self, key: str) -> dict[str, str]:
+        """Return a mapping of strings to strings, empty when absent."""
+        inner = self.inner(key)
+        return {name: inner.text(name) for name in inner.value}
+
+    def mapping(self, key: str) -> Document:
+        """Return a mapping as it stands, empty when absent."""
+        value = self.value.get(key)
+        if value is None:
+            return {}
+        if isinstance(value, dict):
+            return value
+        self.wrong(key, f"{_kind(value)} where a mapping is needed", "indent its fields below it")
+        return {}
+
+    def inner(self, key: str) -> Reader:
+        """Return a reader of the mapping ``key``; an empty one when absent."""
+        return Reader(self.mapping(key), self.at(key), self.errors)
+
+    def each(self, key: str) -> tuple[Reader, ...]:
+        """Return a reader for each mapping of the list ``key``."""
+        value = self.value.get(key)
+        if value is None:
+            return ()
+        if not isinstance(value, list):
+            self.wrong(key, f"{_kind(value)} where a list is needed", "begin each entry with '- '")
+            return ()
+        readers = []
+        for index, item in enumerate(value):
+            if isinstance(item, dict):
+                readers.append(Reader(item, self.at(f"{key}[{index}]"), self.errors))
+            else:
+                self.wrong(f"{key}[{index}]", f"{_kind(item)} where a mapping is needed", "indent its fields")
+        return tuple(readers)
+
+
+def _kind(value: Json) -> str:
+    """Return the name of a value's type as the people who write YAML call it."""
+    match value:
+        case None:
+            return "nothing"
+        case bool():
+            return "true or false"
+        case int() | float():
+            return "a number"
+        case str():
+            return "a string"
+        case list():
+            return "a list"
+        case dict():
+            return "a mapping"

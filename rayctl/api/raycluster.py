@@ -1,0 +1,163 @@
+"""The RayCluster as its users write it: the legacy fields, with their defaults filled in.
+
+:func:`parse_cluster` is total over JSON: what cannot be understood ends in one SpecError that names every
+field. The source of each default is the legacy operators' behaviour (docs/raycluster.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rayctl.api.document import Document, Json, Reader, SpecError
+from rayctl.api.names import ClusterKey, TypeName, Uid
+
+DEFAULT_MAX_WORKERS = 2
+DEFAULT_UPSCALING_SPEED = 1.0
+DEFAULT_IDLE_MINUTES = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class ServicePort:
+    """An entry of ``spec.headServicePorts``. ``target`` is a port number, or the name of a container port."""
+
+    name: str
+    port: int
+    target: int | str
+
+
+@dataclass(frozen=True, slots=True)
+class PodType:
+    """An entry of ``spec.podTypes``: a shape of pod and how many workers may have it."""
+
+    name: TypeName
+    pod: Document
+    """``podConfig`` as it was given: a Pod without a name. Never changed in place."""
+    min_workers: int = 0
+    max_workers: int | None = None
+    """None: not given, so the cluster's, but 0 for the head's type (see :meth:`RayCluster.max_of`)."""
+    ray_resources: Mapping[str, Json] | None = None
+    """``rayResources`` as given; which values are numbers is for core/build/resources to say."""
+    setup_commands: tuple[str, ...] = ()
+    """``workerSetupCommands`` where given, else ``setupCommands``."""
+
+    @property
+    def generate_name(self) -> str:
+        """The prefix that the user wants pod names to have, or ''."""
+        metadata = self.pod.get("metadata")
+        value = metadata.get("generateName") if isinstance(metadata, dict) else None
+        return value if isinstance(value, str) else ""
+
+
+@dataclass(frozen=True, slots=True)
+class RayCluster:
+    """A RayCluster that was understood: metadata that matters, and the spec with defaults."""
+
+    key: ClusterKey
+    uid: Uid
+    generation: int
+    head_type: TypeName
+    pod_types: tuple[PodType, ...]
+    max_workers: int = DEFAULT_MAX_WORKERS
+    upscaling_speed: float = DEFAULT_UPSCALING_SPEED
+    idle_timeout_minutes: float = DEFAULT_IDLE_MINUTES
+    head_setup_commands: tuple[str, ...] = ()
+    worker_setup_commands: tuple[str, ...] = ()
+    head_start_commands: tuple[str, ...] | None = None
+    """None: ours."""
+    worker_start_commands: tuple[str, ...] | None = None
+    service_ports: tuple[ServicePort, ...] = ()
+
+    @property
+    def head(self) -> PodType:
+        """The type of the head's pod."""
+        return next(pod_type for pod_type in self.pod_types if pod_type.name == self.head_type)
+
+    def find_type(self, name: TypeName) -> PodType | None:
+        """Return the pod type of that name, or None when the spec has it no more."""
+        return next((pod_type for pod_type in self.pod_types if pod_type.name == name), None)
+
+    def max_of(self, pod_type: PodType) -> int:
+        """Return how many workers of a type there may be, the cluster's own limit not counted in."""
+        if pod_type.max_workers is not None:
+            return pod_type.max_workers
+        return 0 if pod_type.name == self.head_type else self.max_workers
+
+
+def parse_cluster(document: Mapping[str, Json]) -> RayCluster:
+    """Return the RayCluster that a document of the API describes.
+
+    Raises:
+        SpecError: something in it cannot be understood; carries every such field.
+    """
+    root = Reader(document)
+    metadata, spec = root.inner("metadata"), root.inner("spec")
+    pod_types = tuple(_pod_type(reader) for reader in spec.each("podTypes"))
+    head_type = TypeName(spec.text("headPodType"))
+    _check_types(spec, head_type, pod_types)
+    generation = metadata.value.get("generation")
+    maximum = spec.count("maxWorkers")
+    cluster = RayCluster(
+        key=ClusterKey(metadata.text("namespace"), metadata.text("name")),
+        uid=Uid(metadata.text("uid")),
+        generation=generation if isinstance(generation, int) else 0,
+        head_type=head_type,
+        pod_types=pod_types,
+        max_workers=DEFAULT_MAX_WORKERS if maximum is None else maximum,
+        # 0 was accepted by the legacy operators and meant the default.
+        upscaling_speed=spec.number("upscalingSpeed", DEFAULT_UPSCALING_SPEED) or DEFAULT_UPSCALING_SPEED,
+        idle_timeout_minutes=spec.number("idleTimeoutMinutes", DEFAULT_IDLE_MINUTES),
+        head_setup_commands=spec.texts("headSetupCommands") or (),
+        worker_setup_commands=spec.texts("workerSetupCommands") or (),
+        head_start_commands=spec.texts("headStartRayCommands"),
+        worker_start_commands=spec.texts("workerStartRayCommands"),
+        service_ports=tuple(_service_port(reader) for reader in spec.each("headServicePorts")),
+    )
+    if root.errors:
+        raise SpecError(tuple(root.errors))
+    return cluster
+
+
+def _pod_type(reader: Reader) -> PodType:
+    pod = reader.mapping("podConfig")
+    containers = Reader(pod, reader.at("podConfig"), reader.errors).inner("spec").each("containers")
+    if not containers:
+        reader.wrong(
+            "podConfig.spec.containers", "there is no container", "add one that has Ray in its image"
+        )
+    setup = reader.texts("setupCommands")
+    worker_setup = reader.texts("workerSetupCommands")
+    return PodType(
+        name=TypeName(reader.text("name")),
+        pod=pod,
+        min_workers=reader.count("minWorkers") or 0,
+        max_workers=reader.count("maxWorkers"),
+        ray_resources=reader.mapping("rayResources") if "rayResources" in reader.value else None,
+        setup_commands=(setup or ()) if worker_setup is None else worker_setup,
+    )
+
+
+def _service_port(reader: Reader) -> ServicePort:
+    target = reader.value.get("targetPort")
+    if isinstance(target, bool) or not isinstance(target, (int, str)):
+        reader.wrong("targetPort", "neither a port number nor a port's name", "write the container's port")
+        target = 0
+    return ServicePort(reader.text("name"), reader.count("port") or 0, target)
+
+
+def _check_types(spec: Reader, head_type: TypeName, pod_types: tuple[PodType, ...]) -> None:
+    names = [pod_type.name for pod_type in pod_types]
+    if not names:
+        spec.wrong("podTypes", "there is no pod type", "add one for the head")
+    for index, name in enumerate(names):
+        if not name:
+            spec.wrong(f"podTypes[{index}].name", "a pod type without a name", "give it one")
+        elif name in names[:index]:
+            spec.wrong(
+                f"podTypes[{index}].name", f"{name!r} is there already", "give each type a name of its own"
+            )
+    if head_type not in names:
+        have = ", ".join(name for name in names if name) or "none"
+        spec.wrong(
+            "headPodType", f"no pod type is called {head_type!r}", f"name one of spec.podTypes: {have}"
+        )
