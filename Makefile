@@ -15,7 +15,7 @@ export PYTHONPATH := $(CURDIR)
 ##@ Start here
 .PHONY: help demo test
 help: ## Show this help
-	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z][a-z-]*:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z][a-z0-9-]*:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: setup ## A real Kubernetes, the operator, two Ray clusters, programs on them (KEEP=1 leaves it standing)
 	@$(BIN)/python -m e2e.demo

@@ -1,0 +1,1 @@
+"""How many workers of each pod type there should be."""
