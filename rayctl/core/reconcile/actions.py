@@ -22,11 +22,10 @@ class Reason(StrEnum):
 
     ACCEPTED = "Accepted"
     INVALID_SPEC = "InvalidSpec"
-    CREATED_HEAD = "CreatedHead"
-    CREATED_WORKERS = "CreatedWorkers"
-    DELETED_WORKERS = "DeletedWorkers"
-    REPLACED_POD = "ReplacedPod"
-    APPLIED_SERVICE = "AppliedService"
+    CREATING_PODS = "CreatingPods"
+    DELETING_PODS = "DeletingPods"
+    POD_ENDED = "PodEnded"
+    HEAD_LOST = "HeadLost"
     FAILED_CREATE = "FailedCreate"
     FAILED_SERVICE = "FailedService"
     HEAD_READY = "HeadReady"
@@ -78,7 +77,7 @@ Action: TypeAlias = CreatePod | DeletePod | ApplyService
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """A pod type whose pods could not be made: how often in a row, and until when it is left alone."""
+    """What could not be made: how often in a row, and until when it is left alone."""
 
     failures: int
     until: float
@@ -96,8 +95,7 @@ class Observed:
     """None: there is no Service of this cluster."""
     status: RayClusterStatus
     troubles: tuple[tuple[TypeName, Trouble], ...] = ()
-    service_problem: str = ""
-    """The server's words when it last refused the Service, or ''."""
+    service_trouble: Trouble | None = None
 
     def find_trouble(self, name: TypeName) -> Trouble | None:
         """Return what is wrong with making pods of that type, or None."""

@@ -1,0 +1,26 @@
+"""Back-off for what the API server refuses: quota, admission, a field it does not take.
+
+The first refusal is retried after 5 s, then after twice as long each time, up to 10 minutes; the retry makes
+one pod, as a probe. A success, or an edit of the spec, clears it (the caller forgets the trouble).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from rayctl.core.reconcile.actions import Trouble
+
+FIRST_RETRY = 5.0
+LONGEST_RETRY = 600.0
+
+
+def worse(before: Trouble | None, message: str, now: datetime) -> Trouble:
+    """Return the trouble after one more refusal with the server's words ``message``."""
+    failures = 1 if before is None else before.failures + 1
+    delay = min(LONGEST_RETRY, FIRST_RETRY * 2.0 ** min(failures - 1, 10))
+    return Trouble(failures=failures, until=now.timestamp() + delay, message=message)
+
+
+def blocked_for(trouble: Trouble | None, now: datetime) -> float:
+    """Return for how many seconds nothing is to be tried; 0 when it may be."""
+    return 0.0 if trouble is None else max(0.0, trouble.until - now.timestamp())

@@ -1,0 +1,63 @@
+"""What the controller remembers of each cluster between two passes, beyond what the API holds.
+
+All of it may be lost: a new leader starts without, and at worst asks the API server once more than needed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from rayctl.api.names import ClusterKey, TypeName, Uid
+from rayctl.clock import Monotonic
+from rayctl.core.reconcile.actions import Trouble
+from rayctl.core.reconcile.trouble import worse
+
+
+@dataclass(slots=True)
+class ClusterState:
+    """The memory of one cluster: of this UID, in this generation of its spec."""
+
+    uid: Uid
+    generation: int
+    troubles: dict[TypeName, Trouble] = field(default_factory=dict)
+    service_trouble: Trouble | None = None
+    status_written: Monotonic | None = None
+    told_deleting: bool = False
+
+    def pod_refused(self, name: TypeName, message: str, now: datetime) -> Trouble:
+        """Note that the API server refused a pod of that type; return the trouble."""
+        trouble = worse(self.troubles.get(name), message, now)
+        self.troubles[name] = trouble
+        return trouble
+
+    def service_refused(self, message: str, now: datetime) -> Trouble:
+        """Note that the API server refused the Service; return the trouble."""
+        self.service_trouble = worse(self.service_trouble, message, now)
+        return self.service_trouble
+
+
+class ClusterStates:
+    """The memories of all clusters."""
+
+    def __init__(self) -> None:
+        self._states: dict[ClusterKey, ClusterState] = {}
+
+    def get(self, key: ClusterKey, uid: Uid, generation: int) -> ClusterState:
+        """Return a cluster's memory: a fresh one for another UID; without troubles for an edited spec."""
+        state = self._states.get(key)
+        if state is None or state.uid != uid:
+            state = self._states[key] = ClusterState(uid, generation)
+        elif state.generation != generation:
+            state.generation = generation
+            state.troubles.clear()
+            state.service_trouble = None
+        return state
+
+    def forget(self, key: ClusterKey) -> bool:
+        """Forget a cluster that is gone; return whether there was anything to forget."""
+        return self._states.pop(key, None) is not None
+
+    def clear(self) -> None:
+        """Forget all: leadership was lost."""
+        self._states.clear()
