@@ -1,0 +1,1 @@
+export PATH=/home/ray/anaconda3/bin:$PATH
