@@ -1,4 +1,4 @@
-"""The operator's log: every line that concerns a cluster begins with ``<cluster>:``, continuation lines and tracebacks too.
+"""The operator's log: every line about a cluster begins with ``<cluster>:``, tracebacks too.
 
 After the prefix comes the form that the legacy operators' lines had, time, TAB, level, source and text, so
 that ``kubectl logs … | grep ^example-cluster2:`` gives the whole story of one cluster and nothing else.

@@ -14,6 +14,7 @@ from rayctl.api.document import SpecError
 from rayctl.api.names import PodName, Role, Slot, TypeName
 from rayctl.api.observed import ClusterView, PodView
 from rayctl.api.raycluster import RayCluster
+from rayctl.api.status import ConditionType
 from rayctl.core.autoscale.minimum import Targets
 from rayctl.core.build.pod import pod_template
 from rayctl.core.build.service import head_service, service_fingerprint
@@ -52,7 +53,9 @@ def decide(cluster: RayCluster, seen: Observed, targets: Targets, now: datetime)
 
 def refuse(view: ClusterView, error: SpecError) -> Decision:
     """Return the Decision for a RayCluster that cannot be understood: say so, touch nothing that runs."""
-    notes = (Note(Reason.INVALID_SPEC, str(error), warning=True),)
+    known = view.status.find_condition(ConditionType.ACCEPTED)
+    told = known is not None and known.message == str(error)
+    notes = () if told else (Note(Reason.INVALID_SPEC, str(error), warning=True),)
     return Decision(actions=(), status=refused_status(view, error), notes=notes)
 
 

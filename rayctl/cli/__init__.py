@@ -1,0 +1,1 @@
+"""What people type: ``rayctl …`` and ``kubectl raycluster …``."""

@@ -1,0 +1,18 @@
+"""Exit codes: the only map from what happened to a number. They are interface and do not change."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """How a command ended."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    """Bad flags, or no cluster to talk to."""
+    NOT_FOUND = 3
+    TIMED_OUT = 4
+    REFUSED = 5
+    """The API server said no."""

@@ -1,0 +1,55 @@
+"""The command line: ``rayctl`` and, under kubectl, ``kubectl raycluster``.
+
+Each command is a module of :mod:`rayctl.cli.commands` that is imported when it is asked for, so that
+``--help`` and quick commands do not pay for the operator.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import Protocol
+
+from rayctl.cli.exits import Exit
+
+_COMMANDS = {
+    "operator": "run the operator: reconcile the RayClusters of a namespace",
+    "version": "print the version",
+}
+
+
+class Command(Protocol):
+    """What a module of :mod:`rayctl.cli.commands` offers."""
+
+    def add_flags(self, parser: argparse.ArgumentParser) -> None:
+        """Add the command's flags."""
+
+    def run(self, flags: argparse.Namespace) -> Exit:
+        """Do it."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    parser = argparse.ArgumentParser(
+        prog="rayctl",
+        description="Autoscaling Ray clusters on Kubernetes, described by RayClusters (cluster.ray.io/v1).",
+        epilog="rayctl COMMAND --help tells more about a command.",
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, summary in _COMMANDS.items():
+        wanted = name in words[:1]
+        sub = commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
+        if wanted:
+            command = _load(name)
+            command.add_flags(sub)
+            sub.set_defaults(run=command.run)
+    flags = parser.parse_args(words)
+    return int(flags.run(flags))
+
+
+def _load(name: str) -> Command:
+    module: Command = importlib.import_module(f"rayctl.cli.commands.{name}")  # type: ignore[assignment]
+    return module

@@ -1,0 +1,162 @@
+"""The controller: a key that changed → what is seen → a Decision → its execution.
+
+Level-triggered: whatever woke it, a pass looks at the whole cluster and does what is missing. One pass per
+cluster at a time, many clusters side by side. A cluster that fails is retried with back-off and holds up
+nobody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from rayctl.api.document import SpecError
+from rayctl.api.names import ClusterKey
+from rayctl.api.observed import ClusterView
+from rayctl.api.status import RayClusterStatus, settle, status_document
+from rayctl.clock import Clock
+from rayctl.core.autoscale.minimum import minimum
+from rayctl.core.reconcile.actions import Decision, Note, Observed
+from rayctl.core.reconcile.decide import decide, refuse
+from rayctl.kube.cache import Cache
+from rayctl.kube.errors import Fenced, KubeError
+from rayctl.kube.events import Events
+from rayctl.kube.writer import Writer
+from rayctl.loops.executor import Executor
+from rayctl.loops.state import ClusterState, ClusterStates
+from rayctl.loops.workqueue import WorkQueue
+from rayctl.telemetry.logs import ClusterLog
+from rayctl.telemetry.metrics import Metrics
+
+_log = logging.getLogger(__name__)
+
+STATUS_INTERVAL = 1.0
+"""Seconds between two writes of one cluster's status, at least."""
+
+
+class Controller:
+    """Reconciles every RayCluster in the cache while :meth:`run` runs, that is, while this replica leads."""
+
+    def __init__(
+        self, cache: Cache, writer: Writer, events: Events, executor: Executor, clock: Clock, metrics: Metrics
+    ) -> None:
+        self._cache = cache
+        self._writer = writer
+        self._events = events
+        self._executor = executor
+        self._clock = clock
+        self._metrics = metrics
+        self._queue: WorkQueue[ClusterKey] = WorkQueue()
+        self._states = ClusterStates()
+        self._running = False
+        cache.subscribe(self._changed)
+        metrics.watch_queue(self._queue.__len__)
+
+    async def run(self, workers: int) -> None:
+        """Reconcile until cancelled, ``workers`` clusters at a time."""
+        for view in self._cache.list_clusters():
+            self._queue.add(view.key)
+        self._running = True
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(workers):
+                    group.create_task(self._work())
+        finally:
+            self._running = False
+            self._queue.clear()
+            self._states.clear()
+
+    def _changed(self, key: ClusterKey) -> None:
+        if self._running:
+            self._queue.add(key)
+
+    async def _work(self) -> None:
+        while True:
+            key = await self._queue.get()
+            log = ClusterLog(_log, key)
+            try:
+                with self._metrics.reconcile():
+                    await self._reconcile(key, log)
+            except Fenced as error:
+                log.warning("Not written, leadership is in doubt: %s", error)
+                self._queue.retry(key)
+            except KubeError as error:
+                delay = self._queue.retry(key)
+                log.warning("%s; trying again in %.1f s", error, delay)
+            except Exception:
+                # A fault of ours with one cluster must not end the others' reconciles; it is told, and tried
+                # again.
+                delay = self._queue.retry(key)
+                log.exception("Reconciling failed; trying again in %.1f s", delay)
+            else:
+                self._queue.forgive(key)
+            finally:
+                self._queue.done(key)
+
+    async def _reconcile(self, key: ClusterKey, log: ClusterLog) -> None:
+        view = self._cache.find_cluster(key)
+        if view is None:
+            if self._states.forget(key):
+                log.info("The RayCluster is gone; Kubernetes removes its pods and its Service")
+            return
+        state = self._states.get(key, view.uid, view.generation)
+        if view.deleting:
+            if not state.told_deleting:
+                state.told_deleting = True
+                log.info("The RayCluster is being deleted")
+            return
+        if isinstance(view.spec, SpecError):
+            refusal = refuse(view, view.spec)
+            self._tell(view, refusal.notes, log)
+            await self._finish(view, state, refusal, log)
+            return
+        seen = self._observe(view, state)
+        decision = decide(view.spec, seen, minimum(view.spec), self._clock.wall())
+        self._tell(view, decision.notes, log)
+        outcome = await self._executor.execute(view.spec, decision.actions, state, self._clock.wall())
+        self._tell(view, outcome.notes, log)
+        if outcome.failure is not None:
+            raise outcome.failure
+        if decision.actions:
+            # What was done is in the cache: the next pass sees it, and writes the status.
+            self._queue.add(key)
+            return
+        await self._finish(view, state, decision, log)
+
+    def _observe(self, view: ClusterView, state: ClusterState) -> Observed:
+        services = [service for service in self._cache.list_services(view.key) if service.owner == view.uid]
+        return Observed(
+            pods=tuple(pod for pod in self._cache.list_pods(view.key) if pod.owner == view.uid),
+            service_fingerprint=next((s.fingerprint for s in services if not s.deleting), None),
+            status=view.status,
+            troubles=tuple(sorted(state.troubles.items())),
+            service_trouble=state.service_trouble,
+        )
+
+    async def _finish(
+        self, view: ClusterView, state: ClusterState, decision: Decision, log: ClusterLog
+    ) -> None:
+        if decision.wake_after is not None:
+            self._queue.add_after(view.key, decision.wake_after)
+        wanted = settle(decision.status, view.status, self._clock.wall())
+        if wanted == view.status:
+            return
+        at = self._clock.monotonic()
+        if state.status_written is not None and at < state.status_written + STATUS_INTERVAL:
+            self._queue.add_after(view.key, state.status_written + STATUS_INTERVAL - at)
+            return
+        state.status_written = at
+        self._cache.accept(await self._writer.write_status(view.key, view.uid, status_document(wanted)))
+        _log_change(view.status, wanted, log)
+
+    def _tell(self, view: ClusterView, notes: Sequence[Note], log: ClusterLog) -> None:
+        for note in notes:
+            log.log(logging.WARNING if note.warning else logging.INFO, "%s", note.text)
+            self._events.tell(view, note)
+
+
+def _log_change(before: RayClusterStatus, after: RayClusterStatus, log: ClusterLog) -> None:
+    if before.phase != after.phase:
+        why = "; ".join(c.message or c.reason for c in after.conditions if not c.true)
+        log.info("%s%s", after.phase, f" ({why})" if why else "")

@@ -1,0 +1,137 @@
+"""Carries out actions through the writer, side by side, and says how it went.
+
+What the API server refuses for good (quota, admission, a field it does not take) becomes the cluster's
+trouble and is retried after a back-off of its own; what may pass (time-outs, throttling, a lost lease) is
+handed to the controller.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime
+from typing import assert_never
+
+from rayctl.api.names import ClusterKey
+from rayctl.api.raycluster import RayCluster
+from rayctl.core.reconcile.actions import Action, ApplyService, CreatePod, DeletePod, Note, Reason
+from rayctl.kube.cache import Cache
+from rayctl.kube.errors import AlreadyExists, Forbidden, Invalid, KubeError
+from rayctl.kube.writer import Writer
+from rayctl.loops.state import ClusterState
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How the actions of one pass went."""
+
+    notes: tuple[Note, ...]
+    """What was refused, in the server's words."""
+    failure: KubeError | None
+    """The first failure that may pass; the pass is to be tried again."""
+
+
+class Executor:
+    """Carries out actions. ``parallel`` bounds the API calls that one cluster may have under way at once."""
+
+    def __init__(self, writer: Writer, cache: Cache, parallel: int) -> None:
+        self._writer = writer
+        self._cache = cache
+        self._parallel = parallel
+
+    async def execute(
+        self, cluster: RayCluster, actions: tuple[Action, ...], state: ClusterState, now: datetime
+    ) -> Outcome:
+        """Carry out ``actions``. Every answer goes into the cache: the next pass sees what this one did."""
+        run = _Run(self._writer, self._cache, cluster, state, now)
+        gate = asyncio.Semaphore(self._parallel)
+
+        async def one(action: Action) -> None:
+            async with gate:
+                await run.act(action)
+
+        async with asyncio.TaskGroup() as group:
+            for action in actions:
+                group.create_task(one(action))
+        return Outcome(tuple(run.notes), run.failure)
+
+
+class _Run:
+    """One pass's execution."""
+
+    def __init__(
+        self, writer: Writer, cache: Cache, cluster: RayCluster, state: ClusterState, now: datetime
+    ) -> None:
+        self._writer = writer
+        self._cache = cache
+        self._cluster = cluster
+        self._state = state
+        self._now = now
+        self.notes: list[Note] = []
+        self.failure: KubeError | None = None
+
+    @property
+    def _key(self) -> ClusterKey:
+        return self._cluster.key
+
+    async def act(self, action: Action) -> None:
+        if self.failure is not None:
+            return  # the API server is not well, or the lease is lost: the rest waits for the next pass
+        try:
+            match action:
+                case CreatePod():
+                    await self._create(action)
+                case DeletePod():
+                    await self._delete(action)
+                case ApplyService():
+                    await self._apply(action)
+                case _:
+                    assert_never(action)
+        except KubeError as error:
+            self.failure = self.failure or error
+
+    async def _create(self, action: CreatePod) -> None:
+        kind = action.slot.pod_type
+        trouble = self._state.troubles.get(kind)
+        if trouble is not None and trouble.until > self._now.timestamp():
+            return  # a sibling was refused in this very pass; the others would be as well
+        try:
+            pod = await self._writer.create_pod(self._key.namespace, action.manifest)
+        except AlreadyExists:
+            pod = await self._writer.read_pod(self._key.namespace, action.name)
+            if pod.owner != self._cluster.uid:
+                owner = f"another owner ({pod.owner or 'none'})"
+                self._refused_pod(action, f"pods {action.name!r} is there already and belongs to {owner}")
+                return
+        except (Forbidden, Invalid) as error:
+            self._refused_pod(action, str(error))
+            return
+        self._state.troubles.pop(kind, None)
+        self._cache.accept(pod)
+
+    def _refused_pod(self, action: CreatePod, message: str) -> None:
+        kind = action.slot.pod_type
+        trouble = self._state.troubles.get(kind)
+        if trouble is not None and trouble.until > self._now.timestamp():
+            return
+        trouble = self._state.pod_refused(kind, message, self._now)
+        retry = f"next try in {trouble.until - self._now.timestamp():.0f} s"
+        text = f"Cannot create a {action.slot.role} pod of type {kind}: {message} ({retry})"
+        self.notes.append(Note(Reason.FAILED_CREATE, text, warning=True))
+
+    async def _delete(self, action: DeletePod) -> None:
+        gone = await self._writer.delete_pod(self._key, action.pod.name, action.pod.uid)
+        if gone is not None:
+            self._cache.accept(gone)
+
+    async def _apply(self, action: ApplyService) -> None:
+        try:
+            service = await self._writer.apply_service(self._key.namespace, action.manifest)
+        except (Forbidden, Invalid) as error:
+            trouble = self._state.service_refused(str(error), self._now)
+            retry = f"next try in {trouble.until - self._now.timestamp():.0f} s"
+            text = f"Cannot apply the head's Service: {error} ({retry})"
+            self.notes.append(Note(Reason.FAILED_SERVICE, text, warning=True))
+            return
+        self._state.service_trouble = None
+        self._cache.accept(service)

@@ -1,0 +1,159 @@
+"""The operator's settings: flags, environment variables as defaults, checked before anything starts.
+
+Everything else is given the values that it needs; nothing reads the environment later.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rayctl.telemetry.logs import Prefix
+
+
+class SettingsError(ValueError):
+    """Settings that cannot work, in words: one sentence a problem."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the operator runs with. Durations in seconds."""
+
+    namespace: str
+    """'': the namespace of the pod it runs in, or of the kubeconfig's context."""
+    kubeconfig: str
+    """Path; '': the service account of the pod, else kubectl's own rules."""
+    context: str
+    lease_name: str
+    lease_duration: float
+    renew_deadline: float
+    retry_period: float
+    health_port: int
+    concurrent_reconciles: int
+    parallel_calls: int
+    log_level: str
+    log_prefix: Prefix
+    pod_name: str
+    """'': not in a pod."""
+    pod_uid: str
+
+    def check(self) -> None:
+        """Raise SettingsError where values do not go together."""
+        problems = []
+        if not 0 < self.retry_period < self.renew_deadline < self.lease_duration:
+            problems.append(
+                "--retry-period, --renew-deadline and --lease-duration must grow in this order: "
+                f"{self.retry_period:g} < {self.renew_deadline:g} < {self.lease_duration:g} does not hold"
+            )
+        if self.lease_duration < 1:
+            problems.append("--lease-duration must be 1 s or more: a Lease counts whole seconds")
+        if self.concurrent_reconciles < 1 or self.parallel_calls < 1:
+            problems.append("--concurrent-reconciles and --parallel-calls must be 1 or more")
+        if problems:
+            raise SettingsError("; ".join(problems))
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the operator's flags to a parser."""
+    where = parser.add_argument_group("where it works")
+    where.add_argument(
+        "-n",
+        "--namespace",
+        help="watch the RayClusters of this namespace (default: $RAY_OPERATOR_POD_NAMESPACE, else that of "
+        "the pod or of the kubeconfig's context)",
+    )
+    where.add_argument(
+        "--kubeconfig", help="a kubeconfig file (default: the pod's service account, else kubectl's)"
+    )
+    where.add_argument("--context", help="the kubeconfig's context to use")
+
+    lead = parser.add_argument_group("election of the leader among replicas")
+    lead.add_argument("--lease-name", default="ray-operator", help="name of the Lease (default: %(default)s)")
+    lead.add_argument(
+        "--lease-duration",
+        type=float,
+        default=15.0,
+        metavar="SECONDS",
+        help="how long others wait for a leader that is silent (default: %(default)s)",
+    )
+    lead.add_argument(
+        "--renew-deadline",
+        type=float,
+        default=10.0,
+        metavar="SECONDS",
+        help="how long a leader acts without having renewed (default: %(default)s)",
+    )
+    lead.add_argument(
+        "--retry-period",
+        type=float,
+        default=2.0,
+        metavar="SECONDS",
+        help="between two renewals, or two attempts (default: %(default)s)",
+    )
+
+    work = parser.add_argument_group("work")
+    work.add_argument(
+        "--concurrent-reconciles",
+        type=int,
+        default=32,
+        metavar="N",
+        help="clusters reconciled at once (default: %(default)s)",
+    )
+    work.add_argument(
+        "--parallel-calls",
+        type=int,
+        default=16,
+        metavar="N",
+        help="API calls under way at once for one cluster, such as creates of pods (default: %(default)s)",
+    )
+
+    tell = parser.add_argument_group("what it tells")
+    tell.add_argument(
+        "--health-port",
+        type=int,
+        default=8080,
+        metavar="PORT",
+        help="/healthz, /readyz and /metrics (default: %(default)s; 0: a free one)",
+    )
+    tell.add_argument(
+        "--log-level",
+        choices=["debug", "info", "warning", "error"],
+        default="info",
+        help="default: %(default)s",
+    )
+    tell.add_argument(
+        "--log-prefix",
+        choices=[prefix.value for prefix in Prefix],
+        default=Prefix.NAME.value,
+        help="what stands before the colon of each line about a cluster; 'name,namespace' is what the "
+        "operators of Ray 1.4 and later wrote (default: %(default)s)",
+    )
+
+
+def settings_from(flags: argparse.Namespace, environment: Mapping[str, str] | None = None) -> Settings:
+    """Return the settings that parsed flags and the environment give.
+
+    Raises:
+        SettingsError: they cannot work together.
+    """
+    env = os.environ if environment is None else environment
+    settings = Settings(
+        namespace=flags.namespace or env.get("RAY_OPERATOR_POD_NAMESPACE", ""),
+        kubeconfig=flags.kubeconfig or "",
+        context=flags.context or "",
+        lease_name=flags.lease_name,
+        lease_duration=flags.lease_duration,
+        renew_deadline=flags.renew_deadline,
+        retry_period=flags.retry_period,
+        health_port=flags.health_port,
+        concurrent_reconciles=flags.concurrent_reconciles,
+        parallel_calls=flags.parallel_calls,
+        log_level=flags.log_level,
+        log_prefix=Prefix(flags.log_prefix),
+        pod_name=env.get("POD_NAME", ""),
+        pod_uid=env.get("POD_UID", ""),
+    )
+    settings.check()
+    return settings
