@@ -1,0 +1,215 @@
+"""The fields of a RayCluster's spec: names, words, limits, rules. What each does: docs/raycluster.md."""
+
+from __future__ import annotations
+
+from crd.pod import POD
+from crd.schema import Field, Rule, Shape, Side
+from rayctl.api.names import head_service_name
+from rayctl.api.raycluster import PodType, RayCluster, ServicePort
+
+# Bounds that no real cluster meets; without them the API server refuses the rules as too dear.
+_MOST_POD_TYPES = 100
+_MOST_SERVICE_PORTS = 100
+_DNS_LABEL_LENGTH = 63
+
+_LONGEST_NAME = _DNS_LABEL_LENGTH - len(head_service_name(""))
+
+_PORT: Field = Field(
+    "port",
+    "port",
+    "The port of the Service.",
+    limits={"minimum": 1, "maximum": 65535},
+)
+
+SERVICE_PORT = Shape(
+    ServicePort,
+    Side.SPEC,
+    (
+        Field(
+            "name",
+            "name",
+            """Name of the port. The name of a default (client, dashboard, ray-serve) replaces that one;
+            another name adds a port.""",
+            limits={"maxLength": _DNS_LABEL_LENGTH},
+            rules=(
+                Rule(
+                    holds="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
+                    message="a Service port's name has only a-z, 0-9 and '-', and '-' neither first nor last",
+                ),
+            ),
+        ),
+        _PORT,
+        Field(
+            "targetPort",
+            "target",
+            "The port of the head's container: its number, or its name in the container's ports.",
+            # minimum and maximum look at numbers, maxLength at names.
+            limits={"minimum": 1, "maximum": 65535, "maxLength": 15},
+        ),
+    ),
+)
+
+POD_TYPE = Shape(
+    PodType,
+    Side.SPEC,
+    (
+        Field(
+            "name",
+            "name",
+            """Name of the type. Pods carry it as the label ray-user-node-type, and Ray reports demands and
+            nodes by it.""",
+            rules=(
+                Rule(
+                    holds="self.matches('^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$')",
+                    message="a pod type's name becomes a pod label: only letters, digits, '-', '_' and '.', "
+                    "the first and the last a letter or digit",
+                ),
+            ),
+        ),
+        Field(
+            "minWorkers",
+            "min_workers",
+            """Workers of this type that are there even when nothing is to be done. For the head's type:
+            workers of the same shape beside the head.""",
+        ),
+        Field(
+            "maxWorkers",
+            "max_workers",
+            """The most workers of this type. Where it is below minWorkers, it wins. Left out: the cluster's
+            maxWorkers, but 0 for the head's type.""",
+        ),
+        Field(
+            "rayResources",
+            "ray_resources",
+            """What Ray is told that a pod of this type offers, by the name of the resource: custom resources
+            such as {"accelerator": 1}, or another number than the detected one, such as {"CPU": 0} for a head
+            that shall run no tasks. memory and object_store_memory are in bytes.""",
+            limits={"additionalProperties": {"type": "number", "minimum": 0}},
+        ),
+        Field(
+            "setupCommands",
+            "setup_commands",
+            """Shell commands that run in each pod of this type before Ray starts, one after the other, after
+            headSetupCommands or workerSetupCommands of the cluster. The first that fails ends the pod.""",
+        ),
+        Field(
+            "workerSetupCommands",
+            "setup_commands",
+            "The same as setupCommands, which it replaces where both are given.",
+        ),
+        Field(
+            "podConfig",
+            "pod",
+            """The Pod of this type. All that a Pod may have is passed on: volumes, tolerations, sidecars, ...
+            Labels and annotations are kept. Names begin with metadata.generateName, after "<cluster>-" where
+            that is not its beginning already.""",
+            limits=POD,
+        ),
+    ),
+)
+
+SPEC = Shape(
+    RayCluster,
+    Side.SPEC,
+    (
+        Field("headPodType", "head_type", "Which of podTypes the head is, by its name."),
+        Field(
+            "podTypes",
+            "pod_types",
+            "The shapes of pod that the cluster is made of: the head's, and any number for workers.",
+            limits={
+                "minItems": 1,
+                "maxItems": _MOST_POD_TYPES,
+                "x-kubernetes-list-type": "map",
+                "x-kubernetes-list-map-keys": ["name"],
+            },
+        ),
+        Field(
+            "maxWorkers",
+            "max_workers",
+            "The most workers of the whole cluster, the head not counted. It caps what the types ask for.",
+        ),
+        Field(
+            "upscalingSpeed",
+            "upscaling_speed",
+            """How fast workers are added. Of each type at most upscalingSpeed times the running ones, but at
+            least 5, may be on their way at once; minWorkers is not held back by it. 0 means the default.""",
+        ),
+        Field(
+            "idleTimeoutMinutes",
+            "idle_timeout_minutes",
+            "A worker that has had nothing to do for so many minutes is removed; 0.5 is half a minute.",
+        ),
+        Field(
+            "headServicePorts",
+            "service_ports",
+            """Ports of the Service <cluster>-ray-head beside or instead of the defaults: client 10001,
+            dashboard 8265, ray-serve 8000.""",
+            limits={
+                "maxItems": _MOST_SERVICE_PORTS,
+                "x-kubernetes-list-type": "map",
+                "x-kubernetes-list-map-keys": ["name"],
+            },
+            rules=(
+                Rule(
+                    holds="self.all(p, self.exists_one(q, q.port == p.port))",
+                    message="two entries have the same port number; give each one of its own",
+                ),
+            ),
+        ),
+        Field(
+            "headSetupCommands",
+            "head_setup_commands",
+            "Shell commands that run in the head's pod before Ray starts. The first that fails ends the pod.",
+        ),
+        Field(
+            "workerSetupCommands",
+            "worker_setup_commands",
+            "Shell commands that run in each worker's pod before Ray starts, before those of its type.",
+        ),
+        Field(
+            "headStartRayCommands",
+            "head_start_commands",
+            """Shell commands that start Ray on the head, instead of the operator's own. Each runs in a shell
+            of its own.""",
+        ),
+        Field(
+            "workerStartRayCommands",
+            "worker_start_commands",
+            """Shell commands that start Ray on a worker, instead of the operator's own. $RAY_HEAD_IP is the
+            head's address: ray start --address=$RAY_HEAD_IP:6379""",
+        ),
+        Field(
+            "workerDefaultPodType",
+            None,
+            "Deprecated: without effect. It is accepted because the oldest files have it.",
+        ),
+    ),
+    elsewhere=frozenset({"key", "uid", "generation"}),
+    rules=(
+        Rule(
+            holds="self.podTypes.exists(t, t.name == self.headPodType)",
+            message="headPodType must be the name of one of podTypes",
+            says='"no pod type is called \'" + self.headPodType + "\'; name one of podTypes: " + '
+            'self.podTypes.map(t, t.name).join(", ")',
+            at=".headPodType",
+        ),
+    ),
+)
+
+# Of the whole object: the head's Service is called after the cluster, and must have a legal name. Looked at
+# only when a cluster is made, as a name never changes and an old object must still be deletable.
+NAME_RULES = (
+    Rule(
+        holds=f"self.metadata.name.size() <= {_LONGEST_NAME}",
+        message=f"metadata.name is too long: at most {_LONGEST_NAME} characters, as the head's Service is "
+        f"called {head_service_name('<name>')} and may have {_DNS_LABEL_LENGTH}",
+        on_create_only=True,
+    ),
+    Rule(
+        holds="self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
+        message=f"metadata.name must begin with a letter and have no '.', as the head's Service is called "
+        f"{head_service_name('<name>')}",
+        on_create_only=True,
+    ),
+)
