@@ -1,0 +1,78 @@
+"""Chooses a provider and opens a cluster of it for as long as a `with` block lasts."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from enum import StrEnum
+
+from e2e.cluster.interface import BedError, Cluster, Profile
+from e2e.cluster.lifecycle import InUseError, bring_up, held, take_down
+from e2e.cluster.progress import Progress
+
+TEST_NAME = "test"
+SIDE_BY_SIDE = 8  # how many unnamed beds may run at once
+
+
+class Provider(StrEnum):
+    """Where a cluster comes from."""
+
+    EXISTING = "existing"
+    K3S = "k3s"
+    LOCAL = "local"
+
+
+def choose_provider(asked: str | None) -> Provider:
+    """The provider that was asked for by name (`CLUSTER` in the environment), else the first that can run."""
+    if not asked:
+        return Provider.LOCAL
+    try:
+        return Provider(asked)
+    except ValueError:
+        raise BedError(f"CLUSTER={asked}: no such provider; there are {', '.join(Provider)}") from None
+
+
+@contextmanager
+def open_cluster(
+    profile: Profile = Profile.NODES, nodes: int = 4, name: str | None = None
+) -> Iterator[Cluster]:
+    """Give a cluster and remove it afterwards, also when the block fails.
+
+    Args:
+        profile: How much of Kubernetes; `nodes` counts for the profile of that name only.
+        nodes: Nodes of two CPUs each.
+        name: Of the bed. Without it the first of `test`, `test-2`, … that no other run holds. What a killed
+            run left under that name is removed first.
+    """
+    match choose_provider(os.environ.get("CLUSTER")):
+        case Provider.LOCAL:
+            with _open_local(profile, nodes, name) as cluster:
+                yield cluster
+        case provider:
+            raise BedError(f"provider {provider} is not there yet")
+
+
+@contextmanager
+def _open_local(profile: Profile, nodes: int, name: str | None) -> Iterator[Cluster]:
+    progress = Progress(sys.stderr)
+    with ExitStack() as stack:
+        chosen = _hold_one_of([name] if name else _test_names(), stack)
+        take_down(chosen, progress)
+        try:
+            yield bring_up(chosen, profile, nodes, progress)
+        finally:
+            take_down(chosen, progress)
+
+
+def _test_names() -> list[str]:
+    return [TEST_NAME, *(f"{TEST_NAME}-{n}" for n in range(2, SIDE_BY_SIDE + 1))]
+
+
+def _hold_one_of(names: list[str], stack: ExitStack) -> str:
+    for name in names:
+        try:
+            stack.enter_context(held(name))
+        except InUseError:
+            continue
+        return name
+    raise InUseError(f"other runs hold all of these beds: {', '.join(names)}")

@@ -1,0 +1,109 @@
+"""Makes and removes local beds: what is there is reused when healthy and replaced when not."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from e2e.cluster import requirements
+from e2e.cluster.binaries import CONTROL_PLANE_PROGRAMS, NODE_PROGRAMS, ensure_programs
+from e2e.cluster.controlplane import PORTS
+from e2e.cluster.interface import BedError, Profile
+from e2e.cluster.layout import Layout, beds_directory
+from e2e.cluster.local import LocalCluster
+from e2e.cluster.network import free_ports, free_subnet, routed_networks
+from e2e.cluster.progress import Progress
+from e2e.cluster.state import Facts, find_facts, write_facts
+from e2e.cluster.sweep import has_leftovers, remove_bed
+
+
+class InUseError(BedError):
+    """Another run holds the bed."""
+
+
+@contextmanager
+def held(name: str) -> Iterator[None]:
+    """Hold a bed's lock, which the kernel frees when its holder dies; raises where another run holds it."""
+    with _lock_file(name).open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise InUseError(
+                f"bed {name!r} is in use by process {file.read() or '?'}; take another name"
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+def _lock_file(name: str) -> Path:
+    directory = beds_directory()
+    directory.mkdir(parents=True, exist_ok=True)
+    return directory / f"{name}.lock"
+
+
+@contextmanager
+def _choosing() -> Iterator[None]:
+    """One bed at a time chooses its subnet and ports, so that two never choose the same."""
+    with _lock_file(".choosing").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def find_bed(name: str) -> LocalCluster | None:
+    """The bed of that name as far as it was made, or None."""
+    layout = Layout.of(name)
+    facts = find_facts(layout.facts)
+    return LocalCluster(layout, facts) if facts else None
+
+
+def bed_names() -> tuple[str, ...]:
+    """All beds of this user, running or not."""
+    return tuple(sorted(path.parent.name for path in beds_directory().glob("*/bed.json")))
+
+
+def bring_up(name: str, profile: Profile, nodes: int, progress: Progress) -> LocalCluster:
+    """Return the running bed of that name, made if need be. The caller holds its lock."""
+    layout = Layout.of(name)
+    existing = find_bed(name)
+    if existing and existing.is_healthy():
+        if existing.profile is not profile:
+            raise BedError(
+                f"bed {name!r} is up with profile {existing.profile}, not {profile}: "
+                f"take it down first, or use another --name"
+            )
+        progress.say(f"bed {name!r} is up: reused")
+    else:
+        requirements.ensure(profile, progress.say)
+        programs = (*CONTROL_PLANE_PROGRAMS, *(NODE_PROGRAMS if profile is Profile.NODES else ()))
+        binaries = ensure_programs(programs, progress)
+        if has_leftovers(layout):
+            with progress.step("remove what an earlier run left"):
+                remove_bed(layout)
+        existing = LocalCluster(layout, _choose_facts(layout, name, profile, binaries))
+        existing.begin(progress)
+    return existing
+
+
+def _choose_facts(layout: Layout, name: str, profile: Profile, binaries: Path) -> Facts:
+    with _choosing():
+        others = [facts for other in bed_names() if (facts := find_facts(Layout.of(other).facts))]
+        subnet = ""
+        if profile is Profile.NODES:
+            subnet = free_subnet([*routed_networks(), *(facts.subnet for facts in others if facts.subnet)])
+        ports = free_ports(len(PORTS), [port for facts in others for port in facts.ports.values()])
+        facts = Facts(name, profile, subnet, dict(zip(PORTS, ports, strict=True)), str(binaries))
+        write_facts(layout.facts, facts)
+    return facts
+
+
+def take_down(name: str, progress: Progress) -> None:
+    """Remove the bed and all that is left of it. The caller holds its lock."""
+    layout = Layout.of(name)
+    if not has_leftovers(layout):
+        return
+    with progress.step(f"remove bed {name!r}"):
+        remove_bed(layout)
