@@ -13,11 +13,11 @@ from e2e.cluster.commands import run_logged
 SUITE = "bookworm"
 PYTHON = "3.11"
 BASE_PACKAGES = ("python3", "python3-venv", "ca-certificates")
-RAY_PACKAGES = ("passwd", "procps", "sudo", "wget")
+RAY_PACKAGES = ("libstdc++6", "passwd", "procps", "sudo", "wget")
 _LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*")
 
 
-def base_recipe() -> str:
+def base_inputs() -> str:
     """Return all that decides what the base contains, as text for a digest."""
     return "\n".join((SUITE, *BASE_PACKAGES, *RAY_PACKAGES, *_LEFT_OUT))
 
