@@ -1,0 +1,63 @@
+"""`make demo`: the whole of the main job on a real Kubernetes, each command shown as a person would type it.
+
+Needs nothing prepared. KEEP=1 leaves the cluster and the Ray clusters standing. The exit code tells whether
+all went well.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from e2e.cluster import open_cluster
+from e2e.cluster.images import ensure
+from e2e.cluster.interface import BedError, Cluster, Profile
+from e2e.terminal import REPOSITORY, StepError, Terminal
+from e2e.walkthrough import Walkthrough
+
+NODES = 4
+
+
+def main() -> int:
+    """Run the demo; return its exit code."""
+    keep = bool(os.environ.get("KEEP"))
+    try:
+        with open_cluster(name="demo", profile=Profile.NODES, nodes=NODES, keep=keep) as cluster:
+            for kind in ("ray", "operator"):
+                cluster.push_image(ensure(kind))
+            return _show(cluster, keep=keep)
+    except BedError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\ninterrupted; what was started is stopped", file=sys.stderr)
+        return 130
+
+
+def _show(cluster: Cluster, *, keep: bool) -> int:
+    terminal = Terminal(cluster.environment)
+    walkthrough = Walkthrough(terminal)
+    try:
+        walkthrough.install()
+        walkthrough.launch()
+        walkthrough.run_programs()
+        walkthrough.read_logs()
+        walkthrough.update()
+        if keep:
+            terminal.heading("Left standing, as KEEP=1 asks")
+            print(f"export KUBECONFIG={cluster.kubeconfig}")
+            print(f"make bed-down NAME={cluster.name}   # when you are done")
+            return 0
+        walkthrough.clean_up()
+    except StepError as error:
+        folder = REPOSITORY / "failures" / "demo"
+        cluster.gather(folder)
+        print(f"\nFAILED: {error}\nlogs, Events and pods: {Path('failures') / 'demo'}", file=sys.stderr)
+        return 1
+    terminal.heading("Done: all of it worked")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

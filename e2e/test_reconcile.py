@@ -1,0 +1,307 @@
+"""The operator, as a process with its own rights, against a real API server. Pods stay Pending: there are no nodes.
+
+Where a test needs a pod to be ready or to have failed, it writes the pod's status as a kubelet would.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from e2e.cluster import Cluster
+from e2e.operator_process import Operator, install_rights, kubeconfig_of, operators, wait_for
+from e2e.terminal import REPOSITORY
+
+pytestmark = pytest.mark.apiserver
+
+CRD = str(REPOSITORY / "crd" / "raycluster.yaml")
+EXAMPLE = yaml.safe_load((REPOSITORY / "deploy" / "examples" / "example_cluster.yaml").read_text())
+
+
+class Namespace:
+    """A namespace with the operator's rights in it, and what tests do there."""
+
+    def __init__(self, cluster: Cluster, name: str, folder: Path) -> None:
+        self.cluster = cluster
+        self.name = name
+        self.folder = folder
+        cluster.kubectl("apply", "-f", CRD)
+        install_rights(cluster, name)
+        self.kubeconfig = kubeconfig_of(cluster, name, folder)
+
+    def apply(self, name: str, **changes: Any) -> None:
+        """Apply the example cluster under a name; ``changes`` go into the worker type, ``spec_``-ones into the spec."""
+        document = json.loads(json.dumps(EXAMPLE))
+        document["metadata"] = {"name": name}
+        for pod_type in document["spec"]["podTypes"]:
+            del pod_type["podConfig"]["metadata"]["generateName"]
+        for key, value in changes.items():
+            if key.startswith("spec_"):
+                document["spec"][key.removeprefix("spec_")] = value
+            else:
+                document["spec"]["podTypes"][1][key] = value
+        self.kubectl("apply", "-f", "-", stdin=json.dumps(document))
+
+    def kubectl(self, *words: str, stdin: str | None = None, check: bool = True) -> str:
+        """Run kubectl in this namespace and return what it prints."""
+        return self.cluster.kubectl("-n", self.name, *words, stdin=stdin, check=check).stdout
+
+    def get(self, *words: str) -> Any:
+        """Return what `kubectl get … -o json` answers."""
+        return json.loads(self.kubectl("get", *words, "-o", "json"))
+
+    def pods(self, cluster: str) -> list[dict[str, Any]]:
+        """Return the pods of a Ray cluster that are not on their way out."""
+        items = self.get("pods", "-l", f"ray-cluster-name={cluster}")["items"]
+        return [pod for pod in items if "deletionTimestamp" not in pod["metadata"]]
+
+    def count(self, cluster: str, role: str) -> int:
+        """Return how many pods of a role a Ray cluster has."""
+        return sum(pod["metadata"]["labels"]["ray-node-type"] == role for pod in self.pods(cluster))
+
+    def status(self, cluster: str) -> dict[str, Any]:
+        """Return a RayCluster's status."""
+        status: dict[str, Any] = self.get("rayclusters.cluster.ray.io", cluster).get("status", {})
+        return status
+
+    def condition(self, cluster: str, kind: str) -> dict[str, Any]:
+        """Return one condition of a RayCluster, {} when it is not there."""
+        conditions = self.status(cluster).get("conditions", [])
+        return next((condition for condition in conditions if condition["type"] == kind), {})
+
+    def report(self, pod: str, phase: str, *, ready: bool) -> None:
+        """Write a pod's status as a kubelet would."""
+        now = "2026-01-01T00:00:00Z"
+        conditions = [
+            {"type": kind, "status": str(ready), "lastTransitionTime": now}
+            for kind in ("Ready", "ContainersReady")
+        ]
+        status = {"status": {"phase": phase, "podIP": "10.0.0.1", "conditions": conditions}}
+        self.kubectl("patch", "pod", pod, "--subresource=status", "--type=merge", "-p", json.dumps(status))
+
+    def events(self, reason: str) -> list[dict[str, Any]]:
+        """Return the Events of a reason."""
+        return [event for event in self.get("events")["items"] if event["reason"] == reason]
+
+
+@pytest.fixture
+def space(apiserver_cluster: Cluster, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Namespace]:
+    """A namespace of the test's own."""
+    number = abs(hash(request.node.nodeid)) % 10**6
+    namespace = Namespace(apiserver_cluster, f"ray-{number}", tmp_path)
+    yield namespace
+    apiserver_cluster.kubectl("delete", "namespace", namespace.name, "--wait=false")
+
+
+@pytest.fixture
+def operator(space: Namespace) -> Iterator[Operator]:
+    """One operator that leads in the test's namespace."""
+    with operators(space.kubeconfig, space.folder) as running:
+        yield running[0]
+
+
+def test_a_new_cluster_gets_a_service_a_head_and_its_workers(space: Namespace, operator: Operator) -> None:
+    space.apply("one")
+    wait_for(
+        "head and two workers", lambda: (space.count("one", "head"), space.count("one", "worker")) == (1, 2)
+    )
+
+    service = space.get("service", "one-ray-head")
+    resource = space.get("rayclusters.cluster.ray.io", "one")
+    owners = {pod["metadata"]["ownerReferences"][0]["uid"] for pod in space.pods("one")}
+
+    assert owners == {resource["metadata"]["uid"]} == {service["metadata"]["ownerReferences"][0]["uid"]}
+    assert {"client", "dashboard", "ray-serve"} <= {port["name"] for port in service["spec"]["ports"]}
+    lines = operator.log("Creating the head")
+    assert lines
+    assert all(line.startswith("one:") for line in lines)
+
+
+def test_the_status_follows_the_pods_to_running_and_away_from_it(
+    space: Namespace, operator: Operator
+) -> None:
+    space.apply("one")
+    wait_for("three pods", lambda: len(space.pods("one")) == 3)
+    wait_for("a phase", lambda: space.status("one").get("phase") == "Starting")
+    names = [pod["metadata"]["name"] for pod in space.pods("one")]
+
+    for name in names:
+        space.report(name, "Running", ready=True)
+    wait_for("Running", lambda: space.status("one")["phase"] == "Running")
+    status = space.status("one")
+    space.report(names[-1], "Running", ready=False)
+    wait_for("no longer Running", lambda: space.status("one")["phase"] == "Updating")
+
+    assert status["readyWorkers"] == status["desiredWorkers"] == 2
+    assert status["observedGeneration"] == 1
+    table = space.kubectl("get", "rayclusters.cluster.ray.io", "one")
+    assert "Updating" in table
+    assert "1/2" in table
+    assert operator.log(r"^one:.*Running")
+
+
+def test_an_edit_of_min_workers_adds_and_removes_pods_and_keeps_the_others(
+    space: Namespace, operator: Operator
+) -> None:
+    space.apply("one", minWorkers=2)
+    wait_for("three pods", lambda: len(space.pods("one")) == 3)
+    before = {pod["metadata"]["uid"] for pod in space.pods("one")}
+
+    space.apply("one", minWorkers=3)
+    wait_for("four pods", lambda: len(space.pods("one")) == 4)
+    more = {pod["metadata"]["uid"] for pod in space.pods("one")}
+    space.apply("one", minWorkers=1)
+    wait_for("two pods", lambda: len(space.pods("one")) == 2)
+
+    assert before < more
+    assert {pod["metadata"]["uid"] for pod in space.pods("one")} < more
+    assert operator.log("^one:.*Removing 2 pods")
+
+
+def test_a_pod_that_failed_is_replaced_and_removed(space: Namespace, operator: Operator) -> None:
+    space.apply("one")
+    wait_for("three pods", lambda: len(space.pods("one")) == 3)
+    victim = next(p for p in space.pods("one") if p["metadata"]["labels"]["ray-node-type"] == "worker")
+
+    space.report(victim["metadata"]["name"], "Failed", ready=False)
+    wait_for(
+        "the failed pod to be replaced",
+        lambda: (
+            victim["metadata"]["uid"] not in {p["metadata"]["uid"] for p in space.pods("one")}
+            and len(space.pods("one")) == 3
+        ),
+    )
+
+    assert operator.log("^one:.*has ended")
+    wait_for("an Event", lambda: bool(space.events("PodEnded")))
+
+
+def test_a_deleted_cluster_takes_its_pods_along_and_no_others(space: Namespace, operator: Operator) -> None:
+    space.apply("one")
+    space.apply("two")
+    wait_for("six pods", lambda: len(space.pods("one")) == len(space.pods("two")) == 3)
+    kept = {pod["metadata"]["uid"] for pod in space.pods("two")}
+
+    space.kubectl("delete", "rayclusters.cluster.ray.io", "one")
+    wait_for("the pods to be gone", lambda: not space.pods("one"))
+
+    assert {pod["metadata"]["uid"] for pod in space.pods("two")} == kept
+    assert operator.log("^one:.*(gone|deleted)")
+
+
+def test_a_quota_is_told_in_the_servers_words_and_holds_up_no_other_cluster(
+    space: Namespace, operator: Operator
+) -> None:
+    space.kubectl("create", "quota", "few", "--hard=pods=2")
+    wait_for("the quota to be in force", lambda: "used" in space.get("quota", "few").get("status", {}))
+
+    space.apply("one")
+    wait_for("a refusal", lambda: space.condition("one", "WorkersReady").get("reason") == "FailedCreate")
+    space.kubectl("delete", "quota", "few")
+    space.apply("two")
+    wait_for("the other cluster's pods", lambda: len(space.pods("two")) == 3, timeout=4)
+    wait_for("the retry", lambda: len(space.pods("one")) == 3, timeout=40)
+
+    assert len(space.pods("one")) == 3
+    assert operator.log("^one:.*exceeded quota: few")
+    event = space.events("FailedCreate")[0]
+    assert event["type"] == "Warning"
+    assert "exceeded quota" in event["message"]
+
+
+def test_a_pod_that_the_server_does_not_take_is_told_with_the_field(
+    space: Namespace, operator: Operator
+) -> None:
+    document = json.loads(json.dumps(EXAMPLE))
+    document["metadata"] = {"name": "bad"}
+    document["spec"]["podTypes"][1]["podConfig"]["spec"]["restartPolicy"] = "Sometimes"
+
+    space.kubectl("apply", "-f", "-", stdin=json.dumps(document))
+    wait_for("a refusal", lambda: space.condition("bad", "WorkersReady").get("reason") == "FailedCreate")
+
+    assert "restartPolicy" in space.condition("bad", "WorkersReady")["message"]
+    assert space.status("bad")["phase"] == "Error"
+    assert space.count("bad", "head") == 1
+    assert operator.log("^bad:.*restartPolicy")
+
+
+def test_a_missing_right_is_named_and_waited_for(space: Namespace) -> None:
+    space.kubectl("delete", "rolebinding", "ray-operator-rolebinding")
+    log = space.folder / "operator.log"
+    operator = Operator("operator", space.kubeconfig, log, ())
+    try:
+        wait_for("the missing right in the log", lambda: bool(operator.log("list.*rayclusters")))
+        lines = len(operator.log())
+        install = yaml.safe_load_all((REPOSITORY / "deploy" / "operator.yaml").read_text())
+        binding = next(document for document in install if document["kind"] == "RoleBinding")
+        space.kubectl("apply", "-f", "-", stdin=json.dumps(binding))
+        wait_for("leadership once the right is there", operator.leads, timeout=60)
+    finally:
+        operator.stop()
+
+    assert lines < 40, "a missing right must not flood the log"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["SIGTERM", "SIGKILL"])
+def test_the_other_replica_takes_over_and_makes_nothing_twice(
+    space: Namespace, number: signal.Signals
+) -> None:
+    flags = ("--lease-duration=4", "--renew-deadline=3", "--retry-period=0.5")
+    with operators(space.kubeconfig, space.folder, *flags, count=2) as replicas:
+        space.apply("one")
+        wait_for("three pods", lambda: len(space.pods("one")) == 3)
+        before = {pod["metadata"]["uid"] for pod in space.pods("one")}
+        leader = next(replica for replica in replicas if replica.leads())
+        standby = next(replica for replica in replicas if replica is not leader)
+        assert not standby.log("Creating the head")
+
+        leader.send(number)
+        wait_for("the other to lead", standby.leads)
+        space.apply("two")
+        wait_for("the other's pods", lambda: len(space.pods("two")) == 3)
+
+    assert {pod["metadata"]["uid"] for pod in space.pods("one")} == before
+
+
+def test_a_restarted_operator_changes_nothing(space: Namespace) -> None:
+    with operators(space.kubeconfig, space.folder):
+        space.apply("one")
+        wait_for("three pods", lambda: len(space.pods("one")) == 3)
+        wait_for("a settled status", lambda: space.status("one").get("observedGeneration") == 1)
+    before = [(pod["metadata"]["uid"], pod["metadata"]["resourceVersion"]) for pod in space.pods("one")]
+    version = space.get("rayclusters.cluster.ray.io", "one")["metadata"]["resourceVersion"]
+
+    with operators(space.kubeconfig, space.folder):
+        space.apply("two")
+        wait_for("work of the new operator", lambda: len(space.pods("two")) == 3)
+
+    after = [(pod["metadata"]["uid"], pod["metadata"]["resourceVersion"]) for pod in space.pods("one")]
+    assert sorted(after) == sorted(before)
+    assert space.get("rayclusters.cluster.ray.io", "one")["metadata"]["resourceVersion"] == version
+
+
+def test_without_a_cluster_to_talk_to_there_is_one_clear_line(tmp_path: Path) -> None:
+    environment = {**os.environ, "KUBECONFIG": str(tmp_path / "none"), "HOME": str(tmp_path)}
+
+    ended = subprocess.run(
+        [sys.executable, "-m", "rayctl", "operator"],
+        cwd=REPOSITORY,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+    assert ended.returncode == 2
+    assert len(ended.stderr.strip().splitlines()) == 1
+    assert "kubeconfig" in ended.stderr
