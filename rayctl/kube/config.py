@@ -1,0 +1,165 @@
+"""How to reach the API server and how to be let in, by the ``kubernetes`` package's own configuration.
+
+The one module that knows ``kubernetes.aio``. From it come kubeconfigs with all their ways to log in, service
+accounts and TLS; its REST layer, models and watch are not used (docs/adr/0002-kubernetes-as-transport.md).
+What it does not do is done here: a tokenFile, an exec plugin's token, a rotated CA or client certificate are
+read again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from kubernetes.aio import config as loader
+from kubernetes.aio.client.configuration import Configuration
+from kubernetes.aio.client.rest import RESTClientObject
+
+from rayctl.clock import Clock, Seconds
+from rayctl.kube.errors import NoConfiguration
+
+_RELOAD_AT_MOST_EVERY: Seconds = 10.0
+_LOOK_AT_FILES_EVERY: Seconds = 60.0
+_LOGIN_TIMEOUT: Seconds = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the configuration is to come from.
+
+    Without ``kubeconfig``: the files that KUBECONFIG lists or ~/.kube/config, else the pod's own service
+    account, in kubectl's order.
+    """
+
+    kubeconfig: str | None = None
+    """Path, or several with the system's path separator between them."""
+    context: str | None = None
+    """A context of the kubeconfig other than its current one."""
+
+
+class Connection:
+    """An API server's address, TLS context and credentials, kept current. Made by :meth:`open`."""
+
+    def __init__(self, source: Source, clock: Clock, configuration: Any) -> None:
+        self._source = source
+        self._clock = clock
+        self._lock = asyncio.Lock()
+        self._files: dict[str, float] = {}
+        self._use(configuration)
+        self._loaded_at = self._looked_at = clock.monotonic()
+
+    @classmethod
+    async def open(cls, source: Source, clock: Clock) -> Connection:
+        """Return a connection; nothing is sent yet, but a login plugin may run.
+
+        Raises:
+            NoConfiguration: with one line that says what is missing or wrong.
+        """
+        return cls(source, clock, await _load(source))
+
+    async def authorization(self) -> str | None:
+        """Return the value of the Authorization header, or None where a client certificate does it."""
+        self._reload_changed_files()
+        try:
+            value: str | None = await self._configuration.get_api_key_with_prefix("BearerToken")
+        except (loader.ConfigException, OSError):
+            # The token's file is being replaced: the last one is still good for a while.
+            value = self._configuration.api_key.get("BearerToken")
+        return value.strip() if value else None
+
+    async def log_in_again(self) -> None:
+        """Load everything anew, after the server did not take our credentials; at most every 10 s."""
+        async with self._lock:
+            now = self._clock.monotonic()
+            if now - self._loaded_at < _RELOAD_AT_MOST_EVERY:
+                return
+            self._loaded_at = now
+            self._use(await _load(self._source))
+
+    def _use(self, configuration: Any) -> None:
+        # Go's client is not stricter than RFC 5280 asks by default either; the chain and name are checked.
+        configuration.disable_strict_ssl_verification = True
+        self._configuration = configuration
+        self.url: str = configuration.host.rstrip("/")
+        self.proxy: str | None = configuration.proxy
+        self.server_name: str | None = configuration.tls_server_name
+        if not self.url.startswith("https"):
+            self.ssl: ssl.SSLContext | None = None
+            return
+        fresh: ssl.SSLContext = RESTClientObject(configuration).ssl_context
+        if getattr(self, "ssl", None) is None:
+            self.ssl = fresh
+        else:
+            self._load_files()  # a session holds on to the context, so the context itself is taught the new
+        self._files = self._file_times()
+
+    def _reload_changed_files(self) -> None:
+        now = self._clock.monotonic()
+        if self.ssl is None or now - self._looked_at < _LOOK_AT_FILES_EVERY:
+            return
+        self._looked_at = now
+        times = self._file_times()
+        if times != self._files:
+            self._load_files()
+            self._files = times
+
+    def _load_files(self) -> None:
+        if self.ssl is None:
+            return
+        cfg = self._configuration
+        try:
+            if cfg.ssl_ca_cert:
+                self.ssl.load_verify_locations(cafile=cfg.ssl_ca_cert)
+            if cfg.cert_file:
+                self.ssl.load_cert_chain(cfg.cert_file, keyfile=cfg.key_file)
+        except OSError:  # ssl.SSLError is one: half written; its time will differ when it is whole
+            self._files = {}
+
+    def _file_times(self) -> dict[str, float]:
+        cfg = self._configuration
+        paths = [Path(file) for file in (cfg.ssl_ca_cert, cfg.cert_file, cfg.key_file) if file]
+        return {str(path): path.stat().st_mtime for path in paths if path.exists()}
+
+
+async def _load(source: Source) -> Any:
+    try:
+        async with asyncio.timeout(_LOGIN_TIMEOUT):
+            return await _load_any(source)
+    except TimeoutError:
+        raise NoConfiguration(f"the kubeconfig's login did not end within {_LOGIN_TIMEOUT:.0f} s") from None
+    except (loader.ConfigException, yaml.YAMLError, OSError, ValueError, TypeError, KeyError) as error:
+        where = source.kubeconfig or loader.KUBE_CONFIG_DEFAULT_LOCATION
+        raise NoConfiguration(f"the kubeconfig {where} cannot be used: {_one_line(error)}") from error
+
+
+async def _load_any(source: Source) -> Any:
+    configuration = Configuration()
+    where = source.kubeconfig or loader.KUBE_CONFIG_DEFAULT_LOCATION
+    if _exists(where):
+        await loader.load_kube_config(where, source.context, configuration, persist_config=False)
+        return configuration
+    if source.kubeconfig:
+        raise NoConfiguration(f"there is no kubeconfig {where}; check the path")
+    if source.context:
+        raise NoConfiguration(f"there is no kubeconfig {where} to take context {source.context!r} from")
+    try:
+        loader.load_incluster_config(configuration)
+    except loader.ConfigException as error:
+        raise NoConfiguration(
+            f"no kubeconfig at {where} and not in a cluster ({_one_line(error)});"
+            " give --kubeconfig, set KUBECONFIG, or run in a pod with a service account"
+        ) from None
+    return configuration
+
+
+def _exists(paths: str) -> bool:
+    separator = loader.kube_config.ENV_KUBECONFIG_PATH_SEPARATOR
+    return any(Path(path).expanduser().is_file() for path in paths.split(separator) if path)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300].rstrip(".") or type(error).__name__

@@ -1,0 +1,265 @@
+"""List and watch of one collection as one endless stream of records, in client-go's manner.
+
+A consistent LIST in pages, then WATCH from its version, with bookmarks; when the version has become too old,
+LIST again, and the sink drops what is no longer there. Every attempt is followed by a wait, so that no answer
+whatever makes a hot loop. A stream that has been silent for longer than bookmarks can be apart is dead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import sys
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+import msgspec
+
+from rayctl.clock import Clock, Monotonic, Seconds
+from rayctl.kube.backoff import Backoff
+from rayctl.kube.client import KubeClient
+from rayctl.kube.decode import Anything, Event, Page, Wire, read
+from rayctl.kube.errors import (
+    Forbidden,
+    Garbled,
+    Gone,
+    KubeError,
+    Throttled,
+    Unreachable,
+    read_status,
+    refusal,
+)
+from rayctl.kube.resource import Call, Resource, Verb
+
+log = logging.getLogger(__name__)
+
+PAGE_SIZE = 500  # about 6 ms of decoding at a time
+FIRST_WAIT: Seconds = 0.8
+LONGEST_WAIT: Seconds = 30.0
+LONGEST_WAIT_UNREACHABLE: Seconds = 5.0
+"""A refused connection costs the server nothing, and its return should be seen soon."""
+HEALTHY_AFTER: Seconds = 30.0
+SILENCE: Seconds = 100.0
+"""The server sends a bookmark each 60 to 75 s."""
+_STREAM_FOR = (300, 600)  # seconds; at random, so that replicas do not reconnect together
+_LIST_TIMEOUT: Seconds = 60.0
+_BREATHE_EVERY = 200  # events, about 5 ms
+
+
+class Versioned(Protocol):
+    """A record that knows its resource version."""
+
+    @property
+    def resource_version(self) -> int:
+        """The version of the object, or for a deleted one that of its deletion."""
+        ...
+
+
+V = TypeVar("V", bound=Versioned)
+C_contra = TypeVar("C_contra", contravariant=True)
+
+
+class Sink(Protocol[C_contra]):
+    """Where records go."""
+
+    def replace(self, records: tuple[C_contra, ...], version: int) -> None:
+        """Hold these, and no others but such as are newer than ``version``."""
+        ...
+
+    def put(self, record: C_contra) -> None:
+        """Hold this one, new or changed."""
+        ...
+
+    def remove(self, record: C_contra) -> None:
+        """Hold this one no more."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What is watched."""
+
+    resource: Resource
+    namespace: str
+    """'' means all namespaces."""
+    labels: str = ""
+    """A label selector."""
+    fields: str = ""
+    """A field selector."""
+
+    def call(self, verb: Verb, **query: str) -> Call:
+        """Return a LIST or WATCH of it."""
+        selectors = {"labelSelector": self.labels, "fieldSelector": self.fields}
+        chosen = {name: value for name, value in (selectors | query).items() if value}
+        return Call(verb=verb, resource=self.resource, namespace=self.namespace, query=chosen)
+
+
+class Watch(Generic[V]):
+    """Keeps a sink as the API server has it, for as long as :meth:`run` runs."""
+
+    def __init__(
+        self, client: KubeClient, target: Target, decode: Callable[[Wire], V], sink: Sink[V], clock: Clock
+    ) -> None:
+        self._client = client
+        self._target = target
+        self._decode = decode
+        self._sink = sink
+        self._clock = clock
+        self._backoff = Backoff(FIRST_WAIT, LONGEST_WAIT)
+        self._listing = asyncio.Lock()
+        self._version = 0
+        self._list_first = True
+        self._bookmarks = False
+        self._streaming_since: Monotonic | None = None
+        self.synced = asyncio.Event()
+        """Set once the first list is in."""
+        self.restarts = 0
+        """How many attempts have ended."""
+        self.problem = ""
+        """What stands in the way just now, or ''."""
+        self.last_sign = clock.monotonic()
+        """When anything was last heard of the server or tried."""
+
+    async def run(self) -> None:
+        """List and watch until cancelled. Errors are told once each time they change, and survived."""
+        while True:
+            wait = await self._attempt()
+            await asyncio.sleep(wait)
+
+    async def refresh(self) -> None:
+        """List anew, beside the stream: afterwards the sink is at least as new as this call.
+
+        Raises:
+            KubeError: the list failed; the sink is as before.
+        """
+        async with self._listing:  # an earlier list must not land on a later one
+            version, records = await self._list()
+            if (
+                version < self._version
+            ):  # etcd was restored from a backup: all that we know is of another life
+                self._sink.replace((), sys.maxsize)
+            self._version = version
+            self._list_first = False
+            self._sink.replace(records, version)
+            self.synced.set()
+
+    def accept(self, record: V) -> None:
+        """Hold the answer to a write of our own, unless the stream is already past it.
+
+        A stream that is past it has told of it, and perhaps of its deletion.
+        """
+        if record.resource_version > self._version:
+            self._sink.put(record)
+
+    async def _attempt(self) -> Seconds:
+        """List if need be, follow the stream to its end, and return how long to wait before the next time."""
+        limit = LONGEST_WAIT
+        self._streaming_since = None
+        try:
+            if self._list_first:
+                await self.refresh()
+            await self._follow()
+        except Gone as error:
+            self._list_first = True
+            log.info("watch of %s: %s; listing again", self._target.resource, error.words)
+        except (Unreachable, Throttled) as error:
+            limit = LONGEST_WAIT_UNREACHABLE if isinstance(error, Unreachable) else LONGEST_WAIT
+            self._note_problem(str(error))
+        except KubeError as error:
+            self._list_first = True  # whatever the server thinks of our version: begin anew
+            right = error.missing_right() if isinstance(error, Forbidden) else None
+            self._note_problem(f"missing right: {right}; grant it in the Role" if right else str(error))
+        self.restarts += 1
+        now = self.last_sign = self._clock.monotonic()
+        if self._streamed_for(now) >= HEALTHY_AFTER:
+            self._backoff.reset()
+        return self._backoff.next(limit)
+
+    def _streamed_for(self, now: Monotonic) -> Seconds:
+        return 0.0 if self._streaming_since is None else now - self._streaming_since
+
+    async def _list(self) -> tuple[int, tuple[V, ...]]:
+        """Return all that there is, and the version of which it is: all pages are of the first one's."""
+        records: list[V] = []
+        version, token = 0, ""
+        while True:
+            call = self._target.call(Verb.LIST, limit=str(PAGE_SIZE), **{"continue": token})
+            page = _read(call, await self._client.send(call, timeout=_LIST_TIMEOUT), Page)
+            self.last_sign = self._clock.monotonic()
+            version = version or int(page.metadata.resource_version)
+            decoded = (self._read_object(item) for item in page.items or ())
+            records.extend(record for record in decoded if record is not None)
+            token = page.metadata.continue_ or ""
+            if not token:
+                return version, tuple(records)
+
+    async def _follow(self) -> None:
+        seconds = random.randint(*_STREAM_FOR)  # noqa: S311
+        call = self._target.call(
+            Verb.WATCH,
+            watch="1",
+            allowWatchBookmarks="true",
+            resourceVersion=str(self._version),
+            timeoutSeconds=str(seconds),
+        )
+        silence = SILENCE if self._bookmarks else seconds + 30.0
+        async with self._client.stream(call, silence=silence) as lines:
+            self._streaming_since = self.last_sign = self._clock.monotonic()
+            self._note_problem("")
+            await self._consume(call, lines)
+
+    async def _consume(self, call: Call, lines: AsyncIterator[bytes]) -> None:
+        count = 0
+        async for line in lines:
+            self.last_sign = self._clock.monotonic()
+            self._apply(call, _read(call, line, Event))
+            count += 1
+            if count % _BREATHE_EVERY == 0:
+                await asyncio.sleep(0)  # buffered lines come without a pause
+
+    def _apply(self, call: Call, event: Event) -> None:
+        match event.type:
+            case "ADDED" | "MODIFIED" | "DELETED":
+                record = self._read_object(event.object)
+                # What a list beside this stream has overtaken is old news.
+                if record is not None and record.resource_version > self._version:
+                    self._version = record.resource_version
+                    (self._sink.remove if event.type == "DELETED" else self._sink.put)(record)
+            case "BOOKMARK":
+                self._bookmarks = True
+                self._version = max(self._version, _read(call, event.object, Anything).metadata.version)
+            case "ERROR":
+                status = read_status(event.object)
+                raise refusal(call, status.code if status else 500, {}, event.object)
+            case _:
+                log.warning(
+                    "watch of %s: an event of type %r is not known", self._target.resource, event.type
+                )
+
+    def _read_object(self, wire: Wire) -> V | None:
+        try:
+            return self._decode(wire)
+        except msgspec.DecodeError as error:
+            log.error("%s: an object cannot be read and is left out: %s", self._target.resource, error)  # noqa: TRY400
+            return None
+
+    def _note_problem(self, problem: str) -> None:
+        if problem == self.problem:
+            return
+        if problem:
+            log.warning("watch of %s: %s; trying on", self._target.resource, problem)
+        else:
+            log.info("watch of %s: works again", self._target.resource)
+        self.problem = problem
+
+
+R = TypeVar("R")
+
+
+def _read(call: Call, wire: Wire, kind: type[R]) -> R:
+    try:
+        return read(wire, kind)
+    except msgspec.DecodeError as error:
+        raise Garbled(call, f"the answer is broken: {error}") from error

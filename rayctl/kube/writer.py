@@ -1,0 +1,145 @@
+"""The only way out for the operator's writes: each is refused once the lease may be lost.
+
+``valid_until`` says up to when this replica may act. It is asked before a request, bounds its time-out, and
+is asked again in the moment before the request leaves, since the process may have been stopped in between
+(docs/adr/0004-fence-in-the-writer.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from rayctl.api import names
+from rayctl.api.document import Document
+from rayctl.api.names import ClusterKey, PodName, Uid
+from rayctl.api.observed import ClusterView, PodView, ServiceView
+from rayctl.clock import Clock, Monotonic
+from rayctl.kube.client import CALL_TIMEOUT, KubeClient
+from rayctl.kube.decode import Anything, Page, Wire, cluster_view, pod_view, read, service_view
+from rayctl.kube.errors import Conflict, Fenced, NotFound
+from rayctl.kube.resource import EVENTS, PODS, RAYCLUSTERS, SERVICES, Call, ContentType, Resource, Verb
+
+
+class Writer:
+    """Writes for whoever leads. All methods raise KubeError, Fenced among them."""
+
+    def __init__(self, client: KubeClient, valid_until: Callable[[], Monotonic], clock: Clock) -> None:
+        self._client = client
+        self._valid_until = valid_until
+        self._clock = clock
+
+    async def create_pod(self, namespace: str, manifest: Document) -> PodView:
+        """Create a pod.
+
+        Raises:
+            AlreadyExists: its name is taken; whose it is, :meth:`read_pod` tells.
+        """
+        call = Call(verb=Verb.CREATE, resource=PODS, namespace=namespace, body=manifest)
+        return pod_view(await self._send(call))
+
+    async def read_pod(self, namespace: str, name: PodName) -> PodView:
+        """Return a pod as the API server has it now."""
+        return pod_view(await self._send(Call(verb=Verb.GET, resource=PODS, namespace=namespace, name=name)))
+
+    async def delete_pod(
+        self, key: ClusterKey, name: PodName, uid: Uid, grace: int | None = None
+    ) -> PodView | None:
+        """Delete that very pod, with ``grace`` seconds where given, and return it as it is then.
+
+        None when it is gone already, also where its name has passed to a pod with another UID.
+        """
+        body: Document = {"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": {"uid": uid}}
+        if grace is not None:
+            body["gracePeriodSeconds"] = grace
+        call = Call(verb=Verb.DELETE, resource=PODS, namespace=key.namespace, name=name, body=body)
+        try:
+            return pod_view(await self._send(call))
+        except (NotFound, Conflict):
+            return None
+
+    async def apply_service(self, namespace: str, manifest: Document) -> ServiceView:
+        """Make a Service be as the manifest says, by server-side apply; foreign fields of it stay."""
+        call = Call(
+            verb=Verb.PATCH,
+            resource=SERVICES,
+            namespace=namespace,
+            name=_name_of(manifest),
+            query={"fieldManager": names.MANAGER, "force": "true"},
+            body=manifest,
+            content_type=ContentType.APPLY,
+        )
+        return service_view(await self._send(call))
+
+    async def write_status(self, key: ClusterKey, uid: Uid, status: Document) -> ClusterView:
+        """Merge ``status`` into that of this very RayCluster and return the whole.
+
+        Raises:
+            Conflict: the name has passed to a RayCluster with another UID.
+        """
+        call = Call(
+            verb=Verb.PATCH,
+            resource=RAYCLUSTERS,
+            namespace=key.namespace,
+            name=key.name,
+            subresource="status",
+            query={"fieldManager": names.MANAGER},
+            body={"metadata": {"uid": uid}, "status": status},
+            content_type=ContentType.MERGE,
+        )
+        return cluster_view(await self._send(call))
+
+    async def create_event(self, namespace: str, manifest: Document) -> None:
+        """Create an Event."""
+        await self._send(Call(verb=Verb.CREATE, resource=EVENTS, namespace=namespace, body=manifest))
+
+    async def patch_event(self, namespace: str, name: str, changes: Document) -> None:
+        """Merge changes into an Event."""
+        await self._merge(EVENTS, namespace, name, changes)
+
+    async def mark_leader(self, namespace: str, pod: str) -> None:
+        """Put the leader's label on the operator's pod and take it from all others that have it.
+
+        A leader that was cut off cannot take off its own.
+        """
+        selector = {"labelSelector": f"{names.LABEL_LEADER}=true"}
+        listed = await self._send(Call(verb=Verb.LIST, resource=PODS, namespace=namespace, query=selector))
+        marked = {read(item, Anything).metadata.name for item in read(listed, Page).items or ()}
+        for other in sorted(marked - {pod}):
+            try:
+                await self._label(namespace, other, {names.LABEL_LEADER: None})
+            except NotFound:
+                continue
+        if pod not in marked:
+            await self._label(namespace, pod, {names.LABEL_LEADER: "true"})
+
+    async def _label(self, namespace: str, pod: str, labels: Mapping[str, str | None]) -> None:
+        await self._merge(PODS, namespace, pod, {"metadata": {"labels": dict(labels)}})
+
+    async def _merge(self, resource: Resource, namespace: str, name: str, changes: Document) -> None:
+        call = Call(
+            verb=Verb.PATCH,
+            resource=resource,
+            namespace=namespace,
+            name=name,
+            query={"fieldManager": names.MANAGER},
+            body=changes,
+            content_type=ContentType.MERGE,
+        )
+        await self._send(call)
+
+    async def _send(self, call: Call) -> Wire:
+        self._check(call)
+        left = self._valid_until() - self._clock.monotonic()
+        return await self._client.send(call, timeout=min(CALL_TIMEOUT, left), guard=self._check)
+
+    def _check(self, call: Call) -> None:
+        if self._clock.monotonic() >= self._valid_until():
+            raise Fenced(call, "this replica's lease has run out or is lost")
+
+
+def _name_of(manifest: Document) -> str:
+    metadata = manifest["metadata"]
+    name = metadata.get("name") if isinstance(metadata, dict) else None
+    if not isinstance(name, str):
+        raise TypeError("a manifest without metadata.name cannot be applied")
+    return name
