@@ -78,7 +78,7 @@ def _schema() -> Document:
         "properties": {
             "apiVersion": {"type": "string"},
             "kind": {"type": "string"},
-            "metadata": {"type": "object"},
+            "metadata": {"type": "object", "properties": {"name": {"type": "string"}}},
             "spec": _described(
                 SPEC,
                 """What the cluster shall be. Only headPodType and podTypes are required. An edit restarts

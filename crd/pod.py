@@ -41,6 +41,11 @@ _CONTAINER: Document = {
     },
 }
 
+_NOT_EMPTY = Rule(
+    holds="self.size() > 0",
+    message="there is no container; add one that has Ray in its image",
+)
+
 _SPEC: Document = {
     "description": "Every field of a Pod's spec; see: kubectl explain pod.spec",
     "type": "object",
@@ -53,16 +58,18 @@ _SPEC: Document = {
                 starts, up to a keep-alive such as "sleep infinity", which is no longer needed.
             """),
             "type": "array",
-            "minItems": 1,
             "items": _CONTAINER,
+            "x-kubernetes-validations": [_NOT_EMPTY.document()],
         },
     },
 }
 
 _GENERATE_NAME = Rule(
-    holds="!has(self.metadata.generateName) || ('x' + self.metadata.generateName + 'x').matches("
+    holds="!has(self.metadata) || !has(self.metadata.generateName) || "
+    "('x' + self.metadata.generateName + 'x').matches("
     r"'^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",
-    message="metadata.generateName begins the pods' names: only a-z, 0-9, '-' and '.' may be in it",
+    message="the pods' names begin with it: only a-z, 0-9, '-' and '.' may be in it",
+    at=".metadata.generateName",
 )
 
 POD: Document = {

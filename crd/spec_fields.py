@@ -202,14 +202,16 @@ SPEC = Shape(
 NAME_RULES = (
     Rule(
         holds=f"self.metadata.name.size() <= {_LONGEST_NAME}",
-        message=f"metadata.name is too long: at most {_LONGEST_NAME} characters, as the head's Service is "
+        message=f"too long: at most {_LONGEST_NAME} characters, as the head's Service is "
         f"called {head_service_name('<name>')} and may have {_DNS_LABEL_LENGTH}",
+        at=".metadata.name",
         on_create_only=True,
     ),
     Rule(
         holds="self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
-        message=f"metadata.name must begin with a letter and have no '.', as the head's Service is called "
+        message=f"must begin with a letter and have no '.', as the head's Service is called "
         f"{head_service_name('<name>')}",
+        at=".metadata.name",
         on_create_only=True,
     ),
 )
