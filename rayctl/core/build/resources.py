@@ -1,0 +1,72 @@
+"""What a pod of a type offers to Ray: as its container 0 is sized, overruled by ``rayResources``.
+
+The rules are those of the legacy operators from Ray 1.5 to 1.13 (docs/raycluster.md, "Resources"), handed to
+``ray start`` in RAY_OVERRIDE_RESOURCES, which beats ``--num-cpus`` and the like.
+"""
+
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+from math import ceil, floor
+
+from rayctl.api.document import Document, FieldError, Reader
+from rayctl.api.quantity import ResourceSet, parse_amount, parse_quantity
+from rayctl.api.raycluster import PodType
+
+_MEMORY_SHARE = Fraction(7, 10)
+"""Of the container's memory; Ray's object store takes the other 30 %."""
+
+
+def offered_resources(pod_type: PodType) -> ResourceSet:
+    """Return what a pod of this type offers, zeros included: Ray must not count the machine's CPUs instead.
+
+    An amount that cannot be read is left out: :func:`find_resource_errors` tells of those in
+    ``rayResources``, the API server of those in the pod.
+    """
+    sizes = _sizes(pod_type.pod)
+    offered = {
+        "CPU": ceil(sizes.get("cpu", Fraction(0))),
+        "GPU": ceil(sum(amount for name, amount in sizes.items() if "gpu" in name)),
+    }
+    if "memory" in sizes:
+        offered["memory"] = floor(sizes["memory"] * _MEMORY_SHARE)
+    for name, value in (pod_type.ray_resources or {}).items():
+        try:
+            offered[name] = parse_amount(value)
+        except ValueError:
+            continue
+    return offered
+
+
+def find_resource_errors(pod_type: PodType, path: str) -> tuple[FieldError, ...]:
+    """Return what is wrong with a type's ``rayResources``; ``path`` is that of the type in the spec."""
+    errors = []
+    for name, value in (pod_type.ray_resources or {}).items():
+        try:
+            parse_amount(value)
+        except ValueError as error:
+            errors.append(FieldError(f"{path}.rayResources.{name}", str(error), "write a number such as 2"))
+    return tuple(errors)
+
+
+def override_text(offered: ResourceSet) -> str:
+    """Return the value of RAY_OVERRIDE_RESOURCES."""
+    return json.dumps(dict(offered), sort_keys=True, separators=(",", ":"))
+
+
+def _sizes(pod: Document) -> dict[str, Fraction]:
+    """Return the smaller of request and limit of each resource of container 0 that has either."""
+    containers = Reader(pod).inner("spec").each("containers")
+    if not containers:
+        return {}
+    resources = containers[0].inner("resources")
+    sizes: dict[str, Fraction] = {}
+    for kind in ("requests", "limits"):
+        for name, value in resources.mapping(kind).items():
+            try:
+                amount = parse_quantity(value)
+            except ValueError:
+                continue
+            sizes[name] = min(amount, sizes.get(name, amount))
+    return sizes
