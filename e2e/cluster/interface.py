@@ -10,6 +10,8 @@ from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Protocol
 
+from e2e.cluster.image_recipes import Kind
+
 
 class Profile(StrEnum):
     """How much of Kubernetes runs."""
@@ -59,8 +61,8 @@ class Cluster(Protocol):
     ) -> CompletedProcess[str]:
         """Run kubectl as the administrator; output is captured; `check` raises `BedError` with its words."""
 
-    def push_image(self, image: str) -> str:
-        """Make a built image pullable by all nodes; return the name to put into a pod."""
+    def push_image(self, kind: Kind) -> str:
+        """Build an image if need be and make it pullable by all nodes; return the name to put into a pod."""
 
     def nodes(self) -> tuple[str, ...]:
         """Names of the Kubernetes nodes that the API server knows, sorted."""

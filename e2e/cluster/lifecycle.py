@@ -13,6 +13,7 @@ from e2e.cluster.interface import BedError, Profile
 from e2e.cluster.layout import Layout, beds_directory
 from e2e.cluster.local import LocalCluster
 from e2e.cluster.network import free_ports, free_subnet, routed_networks
+from e2e.cluster.platform_services import REGISTRY
 from e2e.cluster.progress import Progress
 from e2e.cluster.state import Facts, find_facts, write_facts
 from e2e.cluster.sweep import has_leftovers, remove_bed
@@ -85,6 +86,7 @@ def bring_up(name: str, profile: Profile, nodes: int, progress: Progress) -> Loc
                 remove_bed(layout)
         existing = LocalCluster(layout, _choose_facts(layout, name, profile, binaries))
         existing.begin(progress)
+    existing.have_nodes(nodes, progress)
     return existing
 
 
@@ -94,8 +96,9 @@ def _choose_facts(layout: Layout, name: str, profile: Profile, binaries: Path) -
         subnet = ""
         if profile is Profile.NODES:
             subnet = free_subnet([*routed_networks(), *(facts.subnet for facts in others if facts.subnet)])
-        ports = free_ports(len(PORTS), [port for facts in others for port in facts.ports.values()])
-        facts = Facts(name, profile, subnet, dict(zip(PORTS, ports, strict=True)), str(binaries))
+        listeners = (*PORTS, REGISTRY)
+        ports = free_ports(len(listeners), [port for facts in others for port in facts.ports.values()])
+        facts = Facts(name, profile, subnet, dict(zip(listeners, ports, strict=True)), str(binaries))
         write_facts(layout.facts, facts)
     return facts
 

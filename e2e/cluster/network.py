@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from e2e.cluster.interface import BedError
 
-MAX_NODES = 200
+MAX_NODES = 100
 # Below the range from which the kernel takes outgoing connections' ports: nobody takes ours by chance.
 PORTS = range(20000, 32000)
 # Private ranges that are seldom used whole, then the one kept for benchmarks (RFC 2544).

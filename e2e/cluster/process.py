@@ -127,3 +127,11 @@ def marked_processes(layout: Layout) -> Iterator[Resource]:
             continue
         if found and (started := started_at(int(entry.name))):
             yield Resource(Kind.PROCESS, "marked", int(entry.name), started)
+
+
+def command_line(pid: int) -> Sequence[bytes]:
+    """The arguments of a process; none where it is gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return ()

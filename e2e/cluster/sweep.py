@@ -14,6 +14,10 @@ from e2e.cluster.interface import BedError
 from e2e.cluster.layout import Layout
 from e2e.cluster.state import Journal, Kind, Resource
 
+SHIM_SOCKETS = Path("/run/containerd/s")
+CONTAINER_LOGS = Path("/var/log/containers")
+CNI_RESULTS = Path("/var/lib/cni/results")
+
 
 def has_leftovers(layout: Layout) -> bool:
     """Whether anything of the bed is still there."""
@@ -28,7 +32,9 @@ def remove_bed(layout: Layout) -> None:
         _remove_namespace(resource.name)
     for resource in _distinct(resources, Kind.LINK):
         subprocess.run(["ip", "link", "delete", resource.name], capture_output=True, check=False)
+    forget_containers(layout.root)
     unmount_below(layout.root)
+    _unlink_container_logs(layout)
     for resource in _distinct(resources, Kind.CGROUP):
         cgroup.remove(resource.name)
     if layout.root.exists():
@@ -40,10 +46,11 @@ def kill_all(layout: Layout, resources: Iterable[Resource], groups: Sequence[str
     listed = [r for r in resources if r.kind is Kind.PROCESS]
     process.end([*listed, *process.marked_processes(layout)], seconds=0)
     # A shim may have been starting while we looked; what it started is in the groups.
-    process.end([*process.marked_processes(layout), *_members(groups)], seconds=0)
+    process.end([*process.marked_processes(layout), *members(groups)], seconds=0)
 
 
-def _members(groups: Sequence[str]) -> Iterator[Resource]:
+def members(groups: Sequence[str]) -> Iterator[Resource]:
+    """All processes in these control groups of a bed: its containers."""
     for group in groups:
         for pid in cgroup.members(group):
             if started := process.started_at(pid):
@@ -58,6 +65,28 @@ def _remove_namespace(name: str) -> None:
     path = Path("/run/netns") / name
     if path.exists():
         subprocess.run(["ip", "netns", "delete", name], capture_output=True, check=False)
+
+
+def forget_containers(root: Path) -> None:
+    """Remove what killed containers leave in fixed places: their shims' sockets, their networks' results.
+
+    Only containerd's state below `root` says which are ours: call this before that is removed.
+    """
+    for bundle in root.glob("**/io.containerd.runtime.v2.task/*/*"):
+        for result in CNI_RESULTS.glob(f"*-{bundle.name}-*"):
+            result.unlink()
+        address = bundle / "address"
+        if address.exists():
+            socket = Path(address.read_text().strip().removeprefix("unix://"))
+            if socket.parent == SHIM_SOCKETS:
+                socket.unlink(missing_ok=True)
+
+
+def _unlink_container_logs(layout: Layout) -> None:
+    """Remove the links to the bed's logs that the kubelet makes in a fixed place."""
+    for link in CONTAINER_LOGS.glob("*.log"):
+        if link.is_symlink() and str(link.readlink()).startswith(f"{layout.root}/"):
+            link.unlink()
 
 
 def mounts_below(root: Path, mountinfo: str) -> tuple[str, ...]:
