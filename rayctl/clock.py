@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
-from typing import NewType, Protocol
+from typing import Protocol
 
-Monotonic = NewType("Monotonic", float)
-"""Seconds on a clock that never goes back and that no two machines share; for deadlines and ages."""
-
-Seconds = float
+from rayctl.api.moment import Monotonic
 
 
 class Clock(Protocol):

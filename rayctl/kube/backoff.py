@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from rayctl.clock import Seconds
+from rayctl.api.moment import Seconds
 
 
 class Backoff:

@@ -9,9 +9,10 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from rayctl.api.moment import Seconds
 from rayctl.api.names import LABEL_CLUSTER, ClusterKey
 from rayctl.api.observed import ClusterView, PodView, ServiceView, View
-from rayctl.clock import Clock, Seconds
+from rayctl.clock import Clock
 from rayctl.kube.client import KubeClient
 from rayctl.kube.decode import cluster_view, pod_view, service_view
 from rayctl.kube.resource import PODS, RAYCLUSTERS, SERVICES

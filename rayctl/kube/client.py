@@ -19,7 +19,8 @@ from typing import Any, Protocol, Self, TypeVar
 import aiohttp
 import orjson
 
-from rayctl.clock import Clock, Seconds
+from rayctl.api.moment import Seconds
+from rayctl.clock import Clock
 from rayctl.kube.config import Connection
 from rayctl.kube.errors import Garbled, Throttled, Unauthorized, Unreachable, refusal
 from rayctl.kube.resource import Call, Verb

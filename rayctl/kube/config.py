@@ -19,7 +19,8 @@ from kubernetes.aio import config as loader
 from kubernetes.aio.client.configuration import Configuration
 from kubernetes.aio.client.rest import RESTClientObject
 
-from rayctl.clock import Clock, Seconds
+from rayctl.api.moment import Seconds
+from rayctl.clock import Clock
 from rayctl.kube.errors import NoConfiguration
 
 _RELOAD_AT_MOST_EVERY: Seconds = 10.0

@@ -17,8 +17,9 @@ import cachetools
 
 from rayctl.api import names
 from rayctl.api.document import Document
+from rayctl.api.moment import Monotonic, Seconds
 from rayctl.api.observed import ClusterView
-from rayctl.clock import Clock, Monotonic, Seconds
+from rayctl.clock import Clock
 from rayctl.core.reconcile.actions import Note
 from rayctl.kube.errors import KubeError
 from rayctl.kube.writer import Writer

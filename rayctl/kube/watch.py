@@ -17,7 +17,8 @@ from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
-from rayctl.clock import Clock, Monotonic, Seconds
+from rayctl.api.moment import Monotonic, Seconds
+from rayctl.clock import Clock
 from rayctl.kube.backoff import Backoff
 from rayctl.kube.client import KubeClient
 from rayctl.kube.decode import Anything, Event, Page, Wire, read

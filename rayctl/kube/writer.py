@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping
 
 from rayctl.api import names
 from rayctl.api.document import Document
+from rayctl.api.moment import Monotonic
 from rayctl.api.names import ClusterKey, PodName, Uid
 from rayctl.api.observed import ClusterView, PodView, ServiceView
-from rayctl.clock import Clock, Monotonic
+from rayctl.clock import Clock
 from rayctl.kube.client import CALL_TIMEOUT, KubeClient
 from rayctl.kube.decode import Anything, Page, Wire, cluster_view, pod_view, read, service_view
 from rayctl.kube.errors import Conflict, Fenced, NotFound

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from rayctl.api.moment import Monotonic
 from rayctl.api.names import ClusterKey, TypeName, Uid
-from rayctl.clock import Monotonic
 from rayctl.core.reconcile.actions import Trouble
 from rayctl.core.reconcile.trouble import worse
 

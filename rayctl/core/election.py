@@ -1,0 +1,345 @@
+"""Who leads: a candidate's part in the election on a Lease, as a state machine without I/O.
+
+What happened comes in by :meth:`Election.step`; what is to be done comes out of :meth:`Election.next`. The
+rules are client-go's (k8s.io/client-go/tools/leaderelection) and more, see docs/operations.md:
+
+- No clock but the own monotonic one counts: a lease's age runs from when *we* saw it change, for as long as
+  *its holder* wrote that it lasts. Times in the record are only compared for change.
+- A leader's right ends ``renew_deadline`` after the *start* of its last successful write, and at once when
+  the record is seen to be another's, free or gone. It opens again only when the work has been stopped.
+- Every write is a compare-and-swap on the resource version. A write without an answer counts as done when
+  its very record is seen.
+- A holder that vanishes from the record without having renewed it keeps its time: whoever deletes or edits a
+  Lease by hand does not stop a leader that cannot see it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TypeAlias, assert_never
+
+from rayctl.api.moment import Monotonic, Seconds
+
+NEVER = Monotonic(-math.inf)
+"""A right that has ended, or that has not begun."""
+
+_TAKE_OVER_SPREAD: Seconds = 0.05
+"""Candidates that see a lease released take it within this time, at random."""
+_LEAVE_WITHIN: Seconds = 5.0
+"""How long a release may take; the lease runs out by itself otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How long things last.
+
+    Raises:
+        ValueError: they contradict each other.
+    """
+
+    lease: Seconds = 15.0
+    """How long others wait for a silent leader; written to the record in whole seconds, rounded up."""
+    renew_deadline: Seconds = 10.0
+    """How long a leader acts without having renewed."""
+    retry_period: Seconds = 2.0
+    """Between two renewals, and between two attempts."""
+
+    def __post_init__(self) -> None:
+        if not self.lease > self.renew_deadline > 1.2 * self.retry_period > 0:
+            raise ValueError(
+                f"lease duration {self.lease} s, renew deadline {self.renew_deadline} s, retry period"
+                f" {self.retry_period} s: each must be longer than the next, the deadline more than 1.2 times"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The record that is fought for: a coordination.k8s.io/v1 Lease, as far as the election reads it."""
+
+    holder: str
+    """'' when nobody has it."""
+    duration: Seconds
+    """What its holder wrote; 0 where nothing is written."""
+    acquired: datetime | None
+    renewed: datetime | None
+    transitions: int
+    resource_version: int
+    """0: not stored yet."""
+
+    def same(self, other: Lease | None) -> bool:
+        """Whether both say the same, stored when and with whatever labels they be."""
+        return other is not None and self == replace(other, resource_version=self.resource_version)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The Lease was read (``consistent``) or told of by the watch; ``lease`` None: there is none."""
+
+    lease: Lease | None
+    version: int
+    """Of the record or of its deletion; 0 where that is not known."""
+    at: Monotonic
+    consistent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Began:
+    """A write of this record is about to leave."""
+
+    lease: Lease
+    at: Monotonic
+
+
+@dataclass(frozen=True, slots=True)
+class Wrote:
+    """The write that began last was stored, as this record."""
+
+    lease: Lease
+    at: Monotonic
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The write that began last met another's: the Lease is not as we know it."""
+
+    at: Monotonic
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A read or write has no good answer. A write may have taken effect."""
+
+    at: Monotonic
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """After :class:`StepDown`: all that worked for this leadership has ended."""
+
+    at: Monotonic
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """We are about to end: give the lease away."""
+
+    at: Monotonic
+
+
+Event: TypeAlias = Seen | Began | Wrote | Refused | Failed | Stopped | Leave
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing to do before ``until``, unless something happens."""
+
+    until: Monotonic
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Read the Lease, consistently."""
+
+    timeout: Seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Write this record, under the condition that the stored version is still the record's own (0: none)."""
+
+    lease: Lease
+    timeout: Seconds
+
+
+class Acquire(Write):
+    """Try to become the leader."""
+
+
+class Renew(Write):
+    """Stay the leader."""
+
+
+class Release(Write):
+    """Give the lease away."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepDown:
+    """Stop all work now: the right to lead has ended. Then tell :class:`Stopped`."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """We have left; the lease is not ours, or will run out."""
+
+
+Action: TypeAlias = Wait | Read | Acquire | Renew | Release | StepDown | Done
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What a candidate knows."""
+
+    known: Lease | None = None
+    version: int = 0
+    """The newest version seen, of the record or its deletion."""
+    read_first: bool = True
+    """What is known may be old: a write would be refused."""
+    attempt: Began | None = None
+    """Our last write, until its outcome is known."""
+    busy_until: Monotonic = NEVER
+    """Another may lead until then."""
+    next_at: Monotonic = NEVER
+    """No request before then."""
+    leading: bool = False
+    """Work may be going on."""
+    valid_until: Monotonic = NEVER
+    """Up to when we may act."""
+    leave_until: Monotonic | None = None
+    """We are leaving, and give up then; None: we stay."""
+
+
+@dataclass(frozen=True, slots=True)
+class Election:
+    """A candidate of this ``identity``. Two that are alive never share one."""
+
+    identity: str
+    terms: Terms
+
+    def step(self, state: State, event: Event, jitter: float) -> State:
+        """Return the state after an event. ``jitter`` is a random number from 0 up to 1."""
+        match event:
+            case Seen():
+                state = self._seen(state, event, jitter)
+            case Began():
+                state = replace(state, attempt=event)
+            case Wrote():
+                state = self._wrote(state, event, jitter)
+            case Refused(at=at):
+                hurry = state.leading or state.leave_until is not None
+                state = replace(state, read_first=True, next_at=at if hurry else self._later(at, jitter))
+            case Failed(at=at):
+                doubt = state.read_first or state.leave_until is not None
+                state = replace(state, read_first=doubt, next_at=self._later(at, jitter))
+            case Stopped(at=at):
+                state = replace(state, leading=False, valid_until=NEVER)
+                if state.leave_until is None:
+                    state = replace(state, read_first=True, next_at=self._later(at, jitter))
+            case Leave(at=at):
+                doubt = state.read_first or state.attempt is not None
+                until = Monotonic(at + min(_LEAVE_WITHIN, self.terms.renew_deadline))
+                state = replace(state, leave_until=until, read_first=doubt, next_at=at)
+            case _:
+                assert_never(event)
+        return state
+
+    def next(self, state: State, now: Monotonic, wall: datetime) -> Action:
+        """Return what to do now. ``wall`` is written into records, for people."""
+        if state.leading and (now >= state.valid_until or state.leave_until is not None):
+            return StepDown(self._why(state))
+        if state.leave_until is not None:
+            return self._leave(state, now, wall, state.leave_until)
+        if now < state.next_at:
+            return Wait(min(state.next_at, state.valid_until) if state.leading else state.next_at)
+        if not state.read_first and not state.leading and now < state.busy_until:
+            return Wait(state.busy_until)
+        timeout = self._timeout(state, now)
+        if state.read_first:
+            return Read(timeout)
+        claim = self._claim(state, wall)
+        return Renew(claim, timeout) if state.leading else Acquire(claim, timeout)
+
+    def _seen(self, state: State, event: Seen, jitter: float) -> State:
+        lease, before = event.lease, state.known
+        if not event.consistent and event.version <= state.version:
+            return state  # the stream lags behind what we have read or written
+        if lease is not None and state.attempt is not None and lease.same(state.attempt.lease):
+            return self._wrote(state, Wrote(lease, event.at), jitter)
+        # A read is true even where it goes back: etcd may have been restored from a backup.
+        newest = event.version if event.consistent and event.version else max(event.version, state.version)
+        state = replace(state, known=lease, version=newest, read_first=False)
+        if lease is None or lease.holder != self.identity:
+            state = replace(state, valid_until=NEVER)
+        if lease is None or lease.same(before):
+            return state
+        if lease.holder == self.identity:
+            # Edited by hand: ours all the same, and to be put right.
+            return replace(state, next_at=event.at) if state.leading else state
+        if not lease.holder:
+            return self._freed(state, event.at, before, lease, jitter)
+        busy = Monotonic(max(state.busy_until, event.at + (lease.duration or self.terms.lease)))
+        return replace(state, busy_until=busy, next_at=Monotonic(busy + jitter * _TAKE_OVER_SPREAD))
+
+    def _freed(self, state: State, at: Monotonic, before: Lease | None, lease: Lease, jitter: float) -> State:
+        released = state.busy_until <= at if before is None else lease.renewed != before.renewed
+        free = at if released else max(at, state.busy_until)
+        return replace(
+            state,
+            busy_until=free if released else state.busy_until,
+            next_at=Monotonic(free + jitter * _TAKE_OVER_SPREAD),
+        )
+
+    def _wrote(self, state: State, event: Wrote, jitter: float) -> State:
+        began = state.attempt.at if state.attempt is not None else NEVER
+        lease = event.lease
+        if lease.resource_version < state.version:
+            return replace(state, attempt=None)  # true once; something newer has been seen since
+        state = replace(state, attempt=None, known=lease, version=lease.resource_version, read_first=False)
+        if lease.holder != self.identity:
+            return replace(state, valid_until=NEVER)
+        until = Monotonic(began + self.terms.renew_deadline)
+        lapsed = state.leading and event.at >= state.valid_until
+        if lapsed or event.at >= until or (state.leave_until is not None and not state.leading):
+            # Ours, but too late to act on: the work is stopped first, and then we claim it anew.
+            return replace(state, next_at=event.at)
+        return replace(
+            state,
+            leading=True,
+            valid_until=until,
+            next_at=Monotonic(began + self.terms.retry_period * (0.9 + 0.2 * jitter)),
+        )
+
+    def _leave(self, state: State, now: Monotonic, wall: datetime, until: Monotonic) -> Action:
+        if now >= until:
+            return Done()
+        if now < state.next_at:
+            return Wait(min(state.next_at, until))
+        if state.read_first:
+            return Read(until - now)
+        if state.known is None or state.known.holder != self.identity:
+            return Done()
+        return Release(replace(state.known, holder="", duration=1, acquired=wall, renewed=wall), until - now)
+
+    def _claim(self, state: State, wall: datetime) -> Lease:
+        """Return the record that says that we lead."""
+        known = state.known
+        mine = known is not None and known.holder == self.identity
+        return Lease(
+            holder=self.identity,
+            duration=math.ceil(self.terms.lease),
+            acquired=known.acquired if known is not None and mine else wall,
+            renewed=wall,
+            transitions=0 if known is None else known.transitions + (not mine),
+            resource_version=0 if known is None else known.resource_version,
+        )
+
+    def _timeout(self, state: State, now: Monotonic) -> Seconds:
+        """Return how long one request may take: within the deadline there is time for more than one."""
+        one = max(self.terms.retry_period, self.terms.renew_deadline / 3)
+        return min(one, state.valid_until - now) if state.leading else one
+
+    def _later(self, at: Monotonic, jitter: float) -> Monotonic:
+        return Monotonic(at + self.terms.retry_period * (0.5 + 0.5 * jitter))
+
+    def _why(self, state: State) -> str:
+        if state.leave_until is not None:
+            return "this replica is shutting down"
+        if state.known is None:
+            return "the lease is gone"
+        if state.known.holder != self.identity:
+            return f"the lease is held by {state.known.holder or 'nobody'}"
+        return f"the lease was not renewed for {self.terms.renew_deadline:g} s"
