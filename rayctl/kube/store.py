@@ -62,6 +62,12 @@ class Store(Generic[V]):
             del self._by_cluster[before.key]
         self._on_change(before.key)
 
+    def clear(self, namespace: str) -> None:
+        """Hold no record of a namespace ('': of any)."""
+        for record in self.list_all():
+            if namespace in {"", record.key.namespace}:
+                self.remove(record)
+
     def replace(self, namespace: str, records: tuple[V, ...], version: int) -> None:
         """Hold these records of a namespace ('': of all), and others of it only if newer than ``version``."""
         present = {(record.key.namespace, _name(record)) for record in records}
@@ -82,6 +88,10 @@ class Scope(Generic[V]):
 
     store: Store[V]
     namespace: str
+
+    def clear(self) -> None:
+        """Hold nothing of the namespace."""
+        self.store.clear(self.namespace)
 
     def replace(self, records: tuple[V, ...], version: int) -> None:
         """Hold these, and others of the namespace only if newer."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
@@ -64,6 +63,10 @@ C_contra = TypeVar("C_contra", contravariant=True)
 
 class Sink(Protocol[C_contra]):
     """Where records go."""
+
+    def clear(self) -> None:
+        """Hold nothing."""
+        ...
 
     def replace(self, records: tuple[C_contra, ...], version: int) -> None:
         """Hold these, and no others but such as are newer than ``version``."""
@@ -140,7 +143,7 @@ class Watch(Generic[V]):
             if (
                 version < self._version
             ):  # etcd was restored from a backup: all that we know is of another life
-                self._sink.replace((), sys.maxsize)
+                self._sink.clear()
             self._version = version
             self._list_first = False
             self._sink.replace(records, version)
