@@ -65,6 +65,6 @@ def _kind(field: dict[str, Any]) -> str:
         case "integer":
             return "whole number"
         case "object" if "additionalProperties" in field:
-            return "map of numbers"
+            return f"map of {_kind(field['additionalProperties'])}s"
         case other:
             return str(other)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from crd.pod import POD
 from crd.schema import Field, Rule, Shape, Side
+from rayctl.api.document import Document
 from rayctl.api.names import head_service_name
+from rayctl.api.quantity import MAX_AMOUNT
 from rayctl.api.raycluster import PodType, RayCluster, ServicePort
 
 # Bounds that no real cluster meets; without them the API server refuses the rules as too dear.
@@ -14,12 +16,8 @@ _DNS_LABEL_LENGTH = 63
 
 _LONGEST_NAME = _DNS_LABEL_LENGTH - len(head_service_name(""))
 
-_PORT: Field = Field(
-    "port",
-    "port",
-    "The port of the Service.",
-    limits={"minimum": 1, "maximum": 65535},
-)
+# Ray starts no node with a fraction of a resource.
+_AMOUNT: Document = {"type": "integer", "format": "int64", "minimum": 0, "maximum": MAX_AMOUNT}
 
 SERVICE_PORT = Shape(
     ServicePort,
@@ -38,7 +36,7 @@ SERVICE_PORT = Shape(
                 ),
             ),
         ),
-        _PORT,
+        Field("port", "port", "The port of the Service.", limits={"minimum": 1, "maximum": 65535}),
         Field(
             "targetPort",
             "target",
@@ -83,8 +81,8 @@ POD_TYPE = Shape(
             "ray_resources",
             """What Ray is told that a pod of this type offers, by the name of the resource: custom resources
             such as {"accelerator": 1}, or another number than the detected one, such as {"CPU": 0} for a head
-            that shall run no tasks. memory and object_store_memory are in bytes.""",
-            limits={"additionalProperties": {"type": "number", "minimum": 0}},
+            that shall run no tasks. Whole numbers; memory and object_store_memory are in bytes.""",
+            limits={"additionalProperties": _AMOUNT},
         ),
         Field(
             "setupCommands",

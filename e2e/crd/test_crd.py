@@ -149,7 +149,7 @@ def test_the_columns_say_how_a_cluster_is(space: Space) -> None:
         pytest.param("raycluster", "rayclusters.cluster.ray.io", id="how to tell it from KubeRay's"),
         pytest.param("raycluster.spec.upscalingSpeed", "Default: 1.", id="a default"),
         pytest.param("raycluster.spec.podTypes", "podConfig\t<Object> -required-", id="what is required"),
-        pytest.param("raycluster.spec.podTypes.rayResources", "<map[string]number>", id="a map's values"),
+        pytest.param("raycluster.spec.podTypes.rayResources", "<map[string]integer>", id="a map's values"),
         pytest.param(
             "raycluster.spec.podTypes.podConfig.spec", "kubectl explain pod.spec", id="where to go on"
         ),

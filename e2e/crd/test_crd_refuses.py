@@ -57,8 +57,11 @@ def port(name: str, number: object, target: object = 80) -> dict[str, Any]:
         pytest.param(
             f"{TYPE}.rayResources",
             {"Custom1": "1"},
-            ["podTypes[1].rayResources.Custom1", "must be of type number"],
+            ["podTypes[1].rayResources.Custom1", "must be of type integer"],
             id="a resource as text",
+        ),
+        pytest.param(
+            f"{TYPE}.rayResources", {"a": 0.5}, ["rayResources.a", "of type integer"], id="half a resource"
         ),
         pytest.param(
             f"{TYPE}.rayResources", {"CPU": -1}, ["rayResources.CPU", "equal to 0"], id="a resource < 0"
@@ -164,7 +167,7 @@ def test_a_wrong_spec_is_refused_with_the_field_and_the_reason(
         ),
         pytest.param(f"{POD}.spec.fieldOfTomorrow", {"a": [1]}, id="a pod's field that nobody knows"),
         pytest.param(f"{CONTAINER}.resources", {"limits": {"cpu": 0.5}}, id="a quantity without quotes"),
-        pytest.param(f"{TYPE}.rayResources", {"a/b": 0.5, "GPU": 0}, id="a fraction and zero of a resource"),
+        pytest.param(f"{TYPE}.rayResources", {"a/b": 7, "GPU": 0, "memory": 10**12}, id="zero of a resource"),
         pytest.param("spec.headServicePorts", [port("a", 80, "http")], id="a target port by name"),
     ],
 )
