@@ -51,5 +51,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _load(name: str) -> Command:
-    module: Command = importlib.import_module(f"rayctl.cli.commands.{name}")  # type: ignore[assignment]
+    module: Command = importlib.import_module(f"rayctl.cli.commands.{name}")
     return module
