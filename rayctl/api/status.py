@@ -68,6 +68,8 @@ class HeadStatus:
     """The head's pod and the Service in front of it; '' where there is none yet."""
 
     pod_name: str = ""
+    pod_uid: str = ""
+    """Another UID than before tells that the head was replaced, also where the name is the same."""
     pod_ip: str = ""
     service_name: str = ""
     ready: bool = False
@@ -118,6 +120,7 @@ def status_document(status: RayClusterStatus) -> Document:
         "workers": f"{status.ready_workers}/{status.desired_workers}",
         "head": {
             "podName": status.head.pod_name,
+            "podUID": status.head.pod_uid,
             "podIP": status.head.pod_ip,
             "serviceName": status.head.service_name,
             "ready": status.head.ready,
@@ -157,7 +160,11 @@ def parse_status(document: Mapping[str, Json]) -> RayClusterStatus:
         phase=reader.text("phase"),
         observed_generation=reader.count("observedGeneration") or 0,
         head=HeadStatus(
-            head.text("podName"), head.text("podIP"), head.text("serviceName"), ready=head.flag("ready")
+            pod_name=head.text("podName"),
+            pod_uid=head.text("podUID"),
+            pod_ip=head.text("podIP"),
+            service_name=head.text("serviceName"),
+            ready=head.flag("ready"),
         ),
         pod_types=tuple(_parse_type(kind) for kind in reader.each("podTypes")),
         desired_workers=reader.count("desiredWorkers") or 0,
