@@ -26,6 +26,7 @@ from rayctl.kube.errors import NoConfiguration
 _RELOAD_AT_MOST_EVERY: Seconds = 10.0
 _LOOK_AT_FILES_EVERY: Seconds = 60.0
 _LOGIN_TIMEOUT: Seconds = 60.0
+_OWN_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,9 @@ class Source:
 class Connection:
     """An API server's address, TLS context and credentials, kept current. Made by :meth:`open`."""
 
-    def __init__(self, source: Source, clock: Clock, configuration: Any) -> None:
+    def __init__(self, source: Source, clock: Clock, configuration: Any, namespace: str) -> None:
+        self.namespace = namespace
+        """That of the kubeconfig's context, or of the pod whose service account is used."""
         self._source = source
         self._clock = clock
         self._lock = asyncio.Lock()
@@ -60,7 +63,7 @@ class Connection:
         Raises:
             NoConfiguration: with one line that says what is missing or wrong.
         """
-        return cls(source, clock, await _load(source))
+        return cls(source, clock, *await _load(source))
 
     async def authorization(self) -> str | None:
         """Return the value of the Authorization header, or None where a client certificate does it."""
@@ -79,7 +82,8 @@ class Connection:
             if now - self._loaded_at < _RELOAD_AT_MOST_EVERY:
                 return
             self._loaded_at = now
-            self._use(await _load(self._source))
+            configuration, _ = await _load(self._source)
+            self._use(configuration)
 
     def _use(self, configuration: Any) -> None:
         # Go's client is not stricter than RFC 5280 asks by default either; the chain and name are checked.
@@ -126,7 +130,7 @@ class Connection:
         return {str(path): path.stat().st_mtime for path in paths if path.exists()}
 
 
-async def _load(source: Source) -> Any:
+async def _load(source: Source) -> tuple[Any, str]:
     try:
         async with asyncio.timeout(_LOGIN_TIMEOUT):
             return await _load_any(source)
@@ -137,12 +141,12 @@ async def _load(source: Source) -> Any:
         raise NoConfiguration(f"the kubeconfig {where} cannot be used: {_one_line(error)}") from error
 
 
-async def _load_any(source: Source) -> Any:
+async def _load_any(source: Source) -> tuple[Any, str]:
     configuration = Configuration()
     where = source.kubeconfig or loader.KUBE_CONFIG_DEFAULT_LOCATION
     if _exists(where):
-        await loader.load_kube_config(where, source.context, configuration, persist_config=False)
-        return configuration
+        loaded = await loader.load_kube_config(where, source.context, configuration, persist_config=False)
+        return configuration, loaded.current_context["context"].safe_get("namespace") or "default"
     if source.kubeconfig:
         raise NoConfiguration(f"there is no kubeconfig {where}; check the path")
     if source.context:
@@ -154,7 +158,7 @@ async def _load_any(source: Source) -> Any:
             f"no kubeconfig at {where} and not in a cluster ({_one_line(error)});"
             " give --kubeconfig, set KUBECONFIG, or run in a pod with a service account"
         ) from None
-    return configuration
+    return configuration, _OWN_NAMESPACE.read_text().strip() if _OWN_NAMESPACE.exists() else "default"
 
 
 def _exists(paths: str) -> bool:

@@ -65,6 +65,9 @@ class Garbled(CallError):
 class Refused(CallError):
     """The server's no: HTTP ``code``, ``reason`` in CamelCase (or ''), ``words`` for people."""
 
+    fields: tuple[str, ...] = ()
+    """The fields that it finds wrong, where it names any: ``spec.containers``."""
+
     def __init__(self, call: Call, code: int, reason: str, words: str) -> None:
         super().__init__(call, words)
         self.code = code
@@ -119,10 +122,17 @@ class Throttled(Refused):
         self.retry_after = retry_after
 
 
+class Cause(msgspec.Struct, frozen=True):
+    """One of a Status's causes."""
+
+    field: str = ""
+
+
 class Details(msgspec.Struct, frozen=True):
     """The part of a Status's details that we read."""
 
     retry_after: int = msgspec.field(default=0, name="retryAfterSeconds")
+    causes: list[Cause] | None = None
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -148,15 +158,16 @@ def refusal(call: Call, code: int, headers: Mapping[str, str], body: bytes | msg
     status = read_status(body)
     if status is None:
         kind = headers.get("Content-Type", "no type").split(";")[0]
-        words, reason, asked = f"HTTP {code} with a body that is not Kubernetes' ({kind})", "", 0
-    else:
-        words, reason = status.message[:_MAX_TEXT] or status.reason, status.reason
-        asked = status.details.retry_after if status.details else 0
+        status = Status(message=f"HTTP {code} with a body that is not Kubernetes' ({kind})")
+    words, reason = status.message[:_MAX_TEXT] or status.reason, status.reason
+    details = status.details or Details()
     header = headers.get("Retry-After", "")
-    wait = min(float(header) if header.isdecimal() else float(asked), _MAX_RETRY_AFTER)
+    wait = min(float(header) if header.isdecimal() else float(details.retry_after), _MAX_RETRY_AFTER)
     if code == 429 or (code == 503 and header):
         return Throttled(call, code, reason, words, wait)
-    return _kind(call, code, reason)(call, code, reason, words)
+    error = _kind(call, code, reason)(call, code, reason, words)
+    error.fields = tuple(cause.field for cause in details.causes or () if cause.field)
+    return error
 
 
 def _kind(call: Call, code: int, reason: str) -> type[Refused]:

@@ -11,7 +11,7 @@ from enum import StrEnum
 from urllib.parse import urlencode
 
 from rayctl.api import names
-from rayctl.api.document import Document
+from rayctl.api.document import Json
 
 
 class Verb(StrEnum):
@@ -47,6 +47,7 @@ class ContentType(StrEnum):
 
     JSON = "application/json"
     MERGE = "application/merge-patch+json"
+    JSON_PATCH = "application/json-patch+json"
     APPLY = "application/apply-patch+yaml"
     """Server-side apply. JSON is YAML."""
 
@@ -88,7 +89,7 @@ class Call:
     name: str = ""
     subresource: str = ""
     query: Mapping[str, str] = field(default_factory=dict)
-    body: Document | None = None
+    body: Json = None
     content_type: ContentType = ContentType.JSON
 
     @property

@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from rayctl.api import names
-from rayctl.api.document import Document
+from rayctl.api.document import Document, Json
 from rayctl.api.moment import Monotonic
 from rayctl.api.names import ClusterKey, PodName, Uid
 from rayctl.api.observed import ClusterView, PodView, ServiceView
 from rayctl.clock import Clock
 from rayctl.kube.client import CALL_TIMEOUT, KubeClient
 from rayctl.kube.decode import Anything, Page, Wire, cluster_view, pod_view, read, service_view
-from rayctl.kube.errors import Conflict, Fenced, NotFound
+from rayctl.kube.errors import Conflict, Fenced, Invalid, NotFound
 from rayctl.kube.resource import EVENTS, PODS, RAYCLUSTERS, SERVICES, Call, ContentType, Resource, Verb
 
 
@@ -72,11 +72,18 @@ class Writer:
         return service_view(await self._send(call))
 
     async def write_status(self, key: ClusterKey, uid: Uid, status: Document) -> ClusterView:
-        """Merge ``status`` into that of this very RayCluster and return the whole.
+        """Put ``status`` in place of that of this very RayCluster and return the whole.
+
+        A JSON patch that tests the UID: in a merge patch of a custom resource's status the API server
+        overlooks metadata.uid.
 
         Raises:
             Conflict: the name has passed to a RayCluster with another UID.
         """
+        body: list[Json] = [
+            {"op": "test", "path": "/metadata/uid", "value": uid},
+            {"op": "add", "path": "/status", "value": status},
+        ]
         call = Call(
             verb=Verb.PATCH,
             resource=RAYCLUSTERS,
@@ -84,10 +91,16 @@ class Writer:
             name=key.name,
             subresource="status",
             query={"fieldManager": names.MANAGER},
-            body={"metadata": {"uid": uid}, "status": status},
-            content_type=ContentType.MERGE,
+            body=body,
+            content_type=ContentType.JSON_PATCH,
         )
-        return cluster_view(await self._send(call))
+        try:
+            return cluster_view(await self._send(call))
+        except Invalid as error:
+            if error.fields:
+                raise
+            # A test that fails is told in general words; a status that is wrong, by its fields.
+            raise Conflict(call, error.code, "Conflict", f"its UID is no longer {uid}") from error
 
     async def create_event(self, namespace: str, manifest: Document) -> None:
         """Create an Event."""
