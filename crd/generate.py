@@ -81,8 +81,8 @@ def _schema() -> Document:
             "metadata": {"type": "object", "properties": {"name": {"type": "string"}}},
             "spec": _described(
                 SPEC,
-                """What the cluster shall be. Only headPodType and podTypes are required. An edit restarts
-                only what it changes; edits of numbers of workers restart nothing.""",
+                """What the cluster shall be. Only headPodType and podTypes are required. To edit numbers of
+                workers restarts nothing.""",
             ),
             "status": _described(STATUS, "How the cluster is. Written by the operator."),
         },

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,9 @@ def changed(document: dict[str, Any], path: str, value: object) -> dict[str, Any
 def accepted_files() -> Iterator[tuple[str, str]]:
     """Yield name and text of each RayCluster that must be taken as it is."""
     yield "all legacy fields", LEGACY
+    page = (REPOSITORY / "docs" / "raycluster.md").read_text()
+    for number, text in enumerate(re.findall(r"```yaml\n(.*?)```", page, re.DOTALL), start=1):
+        yield f"docs/raycluster.md {number}", text
     for path in sorted(EXAMPLES.glob("*.yaml")):
         yield path.name, path.read_text()
     yield from _corpus()

@@ -15,7 +15,6 @@ from e2e.terminal import REPOSITORY
 pytestmark = pytest.mark.apiserver
 
 DEPLOY = REPOSITORY / "deploy"
-ACCOUNT = "ray-operator-serviceaccount"
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +60,13 @@ def test_the_bare_pod_is_admitted_there_too_and_is_made_in_the_order_of_the_seed
     ]
 
 
+@pytest.fixture(scope="module")
+def account(space: Space) -> str:
+    """The operator's service account, with the rights that the manifest gives."""
+    space.kubectl("apply", "-f", str(DEPLOY / "operator.yaml"))
+    return f"system:serviceaccount:{space.name}:ray-operator-serviceaccount"
+
+
 @pytest.mark.parametrize(
     ("verb", "resource", "allowed"),
     [
@@ -83,22 +89,17 @@ def test_the_bare_pod_is_admitted_there_too_and_is_made_in_the_order_of_the_seed
     ],
 )
 def test_the_role_allows_what_the_operator_does_and_no_more(
-    space: Space, verb: str, resource: str, *, allowed: bool
+    space: Space, account: str, verb: str, resource: str, *, allowed: bool
 ) -> None:
-    space.kubectl("apply", "-f", str(DEPLOY / "operator.yaml"))
     kind, _, name = resource.partition("/")
     asked = ["--subresource", name, kind] if name in {"status", "finalizers", "exec"} else [resource]
 
-    account = f"system:serviceaccount:{space.name}:{ACCOUNT}"
     _, words = space.try_kubectl("auth", "can-i", "--as", account, verb, *asked)
 
     assert words.startswith("yes" if allowed else "no")
 
 
-def test_the_role_counts_in_its_own_namespace_only(space: Space) -> None:
-    space.kubectl("apply", "-f", str(DEPLOY / "operator.yaml"))
-
-    account = f"system:serviceaccount:{space.name}:{ACCOUNT}"
+def test_the_role_counts_in_its_own_namespace_only(space: Space, account: str) -> None:
     _, words = space.try_kubectl("auth", "can-i", "--as", account, "list", "pods", "-n", "default")
 
     assert words.startswith("no")
