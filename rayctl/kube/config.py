@@ -26,6 +26,16 @@ from rayctl.kube.errors import NoConfiguration
 _RELOAD_AT_MOST_EVERY: Seconds = 10.0
 _LOOK_AT_FILES_EVERY: Seconds = 60.0
 _LOGIN_TIMEOUT: Seconds = 60.0
+_UNUSABLE = (
+    loader.ConfigException,
+    yaml.YAMLError,
+    # What the loader stumbles over in a file of another shape than it expects.
+    AttributeError,
+    KeyError,
+    OSError,
+    TypeError,
+    ValueError,
+)
 _OWN_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
@@ -136,7 +146,7 @@ async def _load(source: Source) -> tuple[Any, str]:
             return await _load_any(source)
     except TimeoutError:
         raise NoConfiguration(f"the kubeconfig's login did not end within {_LOGIN_TIMEOUT:.0f} s") from None
-    except (loader.ConfigException, yaml.YAMLError, OSError, ValueError, TypeError, KeyError) as error:
+    except _UNUSABLE as error:
         where = source.kubeconfig or loader.KUBE_CONFIG_DEFAULT_LOCATION
         raise NoConfiguration(f"the kubeconfig {where} cannot be used: {_one_line(error)}") from error
 
@@ -146,7 +156,7 @@ async def _load_any(source: Source) -> tuple[Any, str]:
     where = source.kubeconfig or loader.KUBE_CONFIG_DEFAULT_LOCATION
     if _exists(where):
         loaded = await loader.load_kube_config(where, source.context, configuration, persist_config=False)
-        return configuration, loaded.current_context["context"].safe_get("namespace") or "default"
+        return configuration, loaded.current_context["context"].get("namespace") or "default"
     if source.kubeconfig:
         raise NoConfiguration(f"there is no kubeconfig {where}; check the path")
     if source.context:
@@ -158,7 +168,11 @@ async def _load_any(source: Source) -> tuple[Any, str]:
             f"no kubeconfig at {where} and not in a cluster ({_one_line(error)});"
             " give --kubeconfig, set KUBECONFIG, or run in a pod with a service account"
         ) from None
-    return configuration, _OWN_NAMESPACE.read_text().strip() if _OWN_NAMESPACE.exists() else "default"
+    return configuration, _pods_namespace()
+
+
+def _pods_namespace() -> str:
+    return _OWN_NAMESPACE.read_text().strip() if _OWN_NAMESPACE.exists() else "default"
 
 
 def _exists(paths: str) -> bool:
