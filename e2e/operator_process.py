@@ -82,8 +82,8 @@ class Operator:
 
     def leads(self) -> bool:
         """Whether its last word on leadership is that it leads."""
-        words = self.log(r"Leading|Not leading")
-        return bool(words) and "Not leading" not in words[-1]
+        words = self.log(r"leading as|not leading any more")
+        return bool(words) and "leading as" in words[-1]
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal."""

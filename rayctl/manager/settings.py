@@ -10,6 +10,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from rayctl.core.election import Terms
 from rayctl.telemetry.logs import Prefix
 
 
@@ -27,9 +28,7 @@ class Settings:
     """Path; '': the service account of the pod, else kubectl's own rules."""
     context: str
     lease_name: str
-    lease_duration: float
-    renew_deadline: float
-    retry_period: float
+    terms: Terms
     health_port: int
     concurrent_reconciles: int
     parallel_calls: int
@@ -38,21 +37,6 @@ class Settings:
     pod_name: str
     """'': not in a pod."""
     pod_uid: str
-
-    def check(self) -> None:
-        """Raise SettingsError where values do not go together."""
-        problems = []
-        if not 0 < self.retry_period < self.renew_deadline < self.lease_duration:
-            problems.append(
-                "--retry-period, --renew-deadline and --lease-duration must grow in this order: "
-                f"{self.retry_period:g} < {self.renew_deadline:g} < {self.lease_duration:g} does not hold"
-            )
-        if self.lease_duration < 1:
-            problems.append("--lease-duration must be 1 s or more: a Lease counts whole seconds")
-        if self.concurrent_reconciles < 1 or self.parallel_calls < 1:
-            problems.append("--concurrent-reconciles and --parallel-calls must be 1 or more")
-        if problems:
-            raise SettingsError("; ".join(problems))
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -139,14 +123,15 @@ def settings_from(flags: argparse.Namespace, environment: Mapping[str, str] | No
         SettingsError: they cannot work together.
     """
     env = os.environ if environment is None else environment
-    settings = Settings(
+    for name in ("concurrent_reconciles", "parallel_calls"):
+        if getattr(flags, name) < 1:
+            raise SettingsError(f"--{name.replace('_', '-')} must be 1 or more")
+    return Settings(
         namespace=flags.namespace or env.get("RAY_OPERATOR_POD_NAMESPACE", ""),
         kubeconfig=flags.kubeconfig or "",
         context=flags.context or "",
         lease_name=flags.lease_name,
-        lease_duration=flags.lease_duration,
-        renew_deadline=flags.renew_deadline,
-        retry_period=flags.retry_period,
+        terms=_terms(flags),
         health_port=flags.health_port,
         concurrent_reconciles=flags.concurrent_reconciles,
         parallel_calls=flags.parallel_calls,
@@ -155,5 +140,12 @@ def settings_from(flags: argparse.Namespace, environment: Mapping[str, str] | No
         pod_name=env.get("POD_NAME", ""),
         pod_uid=env.get("POD_UID", ""),
     )
-    settings.check()
-    return settings
+
+
+def _terms(flags: argparse.Namespace) -> Terms:
+    if flags.lease_duration < 1:
+        raise SettingsError("--lease-duration must be 1 s or more: a Lease counts whole seconds")
+    try:
+        return Terms(flags.lease_duration, flags.renew_deadline, flags.retry_period)
+    except ValueError as error:
+        raise SettingsError(str(error)) from None

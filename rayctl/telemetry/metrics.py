@@ -42,9 +42,9 @@ class Metrics:
         """Read the queue's depth from a function whenever somebody asks."""
         self._queue.set_function(depth)
 
-    def api_call(self, verb: str, resource: str, code: int, seconds: float) -> None:
+    def api_call(self, verb: str, kind: str, code: int, seconds: float) -> None:
         """Count a call to the API server; code 0: there was no answer."""
-        self._calls.labels(verb, resource, str(code)).observe(seconds)
+        self._calls.labels(verb, kind, str(code)).observe(seconds)
 
     def leading(self, *, leads: bool) -> None:
         """Say whether this replica leads now."""

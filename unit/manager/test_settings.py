@@ -2,6 +2,7 @@ import argparse
 
 import pytest
 
+from rayctl.core.election import Terms
 from rayctl.manager.settings import Settings, SettingsError, add_flags, settings_from
 from rayctl.telemetry.logs import Prefix
 
@@ -15,7 +16,7 @@ def parse(*words: str, env: dict[str, str] | None = None) -> Settings:
 def test_the_defaults_work_together() -> None:
     settings = parse()
 
-    assert (settings.lease_duration, settings.renew_deadline, settings.retry_period) == (15, 10, 2)
+    assert settings.terms == Terms(lease=15, renew_deadline=10, retry_period=2)
     assert settings.log_prefix is Prefix.NAME
 
 
@@ -30,9 +31,9 @@ def test_the_legacy_variable_names_the_namespace_and_the_flag_wins() -> None:
     ("words", "problem"),
     [
         pytest.param(
-            ["--lease-duration", "5"], "must grow in this order", id="the lease ends before the deadline"
+            ["--lease-duration", "5"], "longer than the next", id="the lease ends before the deadline"
         ),
-        pytest.param(["--retry-period", "0"], "must grow in this order", id="no pause between renewals"),
+        pytest.param(["--retry-period", "0"], "longer than the next", id="no pause between renewals"),
         pytest.param(
             ["--lease-duration", "0.8", "--renew-deadline", "0.5", "--retry-period", "0.2"],
             "1 s or more",

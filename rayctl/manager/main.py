@@ -1,0 +1,121 @@
+"""The composition root: builds all parts of the operator, starts them, stops them in order.
+
+Watches, caches and pages run in every replica; the controller runs only while this one leads, behind the
+barrier. A part that ends by itself ends the process: Kubernetes starts it anew, and nothing is lost with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import Awaitable, Callable
+
+from rayctl.clock import SystemClock
+from rayctl.core.election import Election
+from rayctl.kube.cache import Cache
+from rayctl.kube.client import KubeClient
+from rayctl.kube.config import Connection, Source
+from rayctl.kube.errors import KubeError
+from rayctl.kube.events import Events
+from rayctl.kube.lease import LeaseStore
+from rayctl.kube.writer import Writer
+from rayctl.loops.controller import Controller
+from rayctl.loops.executor import Executor
+from rayctl.manager.health import HealthServer
+from rayctl.manager.leadership import Leadership, identity_of
+from rayctl.manager.settings import Settings
+from rayctl.telemetry.metrics import Metrics
+
+_log = logging.getLogger(__name__)
+
+
+async def run_operator(settings: Settings) -> None:
+    """Run the operator until SIGTERM or SIGINT.
+
+    Raises:
+        NoConfiguration: there is no API server to talk to.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    running = asyncio.create_task(_run(settings), name="operator")
+    stopping = asyncio.create_task(stop.wait(), name="signals")
+    await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not running.done():
+        _log.info("told to stop: stopping work, then giving the lease away")
+        running.cancel()
+    try:
+        await running
+    except asyncio.CancelledError:
+        _log.info("stopped")
+
+
+async def _run(settings: Settings) -> None:
+    clock = SystemClock()
+    metrics = Metrics()
+    source = Source(settings.kubeconfig or None, settings.context or None)
+    connection = await Connection.open(source, clock)
+    namespace = settings.namespace or connection.namespace
+    identity = identity_of(
+        settings.pod_name or socket.gethostname(), settings.pod_uid, clock.wall().strftime("%Y%m%dT%H%M%S.%f")
+    )
+    _log.info("watching namespace %s of %s as %s", namespace, connection.url, identity)
+    client = KubeClient(connection, clock, identity=identity, on_call=metrics.api_call)
+    lease_client = KubeClient(connection, clock, identity=identity, on_call=metrics.api_call)
+    async with client, lease_client:
+        cache = Cache(client, (namespace,), clock)
+        store = LeaseStore(lease_client, namespace, settings.lease_name, clock)
+        leadership = Leadership(store, Election(identity, settings.terms), clock)
+        writer = Writer(client, leadership.valid_until, clock)
+        events = Events(writer, clock, identity)
+        executor = Executor(writer, cache, settings.parallel_calls)
+        controller = Controller(cache, writer, events, executor, clock, metrics)
+        lead = _leading(settings, namespace, writer, events, controller, metrics)
+        health = HealthServer(
+            settings.health_port,
+            healthy=lambda: "" if cache.healthy() else "a watch is stuck",
+            ready=lambda: "" if cache.synced else "; ".join(cache.problems) or "the caches are being filled",
+            metrics=metrics,
+        )
+        async with asyncio.TaskGroup() as group:
+            group.create_task(health.run(), name="health")
+            group.create_task(cache.run(), name="cache")
+            # A replica that cannot see the world must not lead it: another one perhaps can.
+            await cache.wait_synced()
+            group.create_task(leadership.run(lead, cache.catch_up), name="leadership")
+
+
+def _leading(
+    settings: Settings,
+    namespace: str,
+    writer: Writer,
+    events: Events,
+    controller: Controller,
+    metrics: Metrics,
+) -> Callable[[], Awaitable[None]]:
+    """Return what a leader does until it is cancelled."""
+
+    async def lead() -> None:
+        metrics.leading(leads=True)
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(events.run(), name="events")
+                group.create_task(controller.run(settings.concurrent_reconciles), name="controller")
+                if settings.pod_name and settings.pod_uid:
+                    group.create_task(_mark(writer, namespace, settings.pod_name), name="mark")
+        finally:
+            metrics.leading(leads=False)
+
+    return lead
+
+
+async def _mark(writer: Writer, namespace: str, pod: str) -> None:
+    """Put the leader's label on our own pod. It is for people: without the right to, all else goes on."""
+    try:
+        await writer.mark_leader(namespace, pod)
+    except KubeError as error:
+        _log.warning("the leader's label cannot be set: %s", error)
