@@ -75,7 +75,7 @@ def programs_directory() -> Path:
     """Where programs of exactly this module and these assets are kept."""
     sources = sorted([MODULE / "go.mod", MODULE / "go.sum", *MODULE.glob("cmd/*/*.go")])
     digest = hashlib.sha256(b"\0".join(path.read_bytes() for path in sources))
-    digest.update(os.environ.get("KUBEBUILDER_ASSETS", "").encode())
+    digest.update("\0".join([*_link_flags(), os.environ.get("KUBEBUILDER_ASSETS", "")]).encode())
     version = kubernetes_version((MODULE / "go.mod").read_text())
     return cache_directory() / "kubernetes" / f"{version}-{digest.hexdigest()[:10]}"
 

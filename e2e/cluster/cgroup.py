@@ -13,12 +13,13 @@ REMOVAL_SECONDS = 5.0
 
 
 def hierarchies() -> tuple[Path, ...]:
-    """The top directories that hold groups: one on version 2, one a controller on version 1."""
+    """The top directories that hold groups: one on version 2, one a controller on version 1.
+
+    Beside version 1 there may be a `unified` one without controllers; runc makes groups in it, too.
+    """
     if (MOUNT / "cgroup.controllers").exists():
         return (MOUNT,)
-    mounted = (
-        p for p in sorted(MOUNT.iterdir()) if p.is_dir() and not p.is_symlink() and p.name != "unified"
-    )
+    mounted = (p for p in sorted(MOUNT.iterdir()) if p.is_dir() and not p.is_symlink())
     return tuple(p for p in mounted if (p / "cgroup.procs").exists())
 
 

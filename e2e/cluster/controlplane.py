@@ -20,6 +20,8 @@ from e2e.cluster.state import Facts, Journal
 
 ADMINISTRATOR = Identity("rayctl-bed-admin", "system:masters")
 READY_SECONDS = 60
+# etcd and the API server wait for their clients' streams to end, which end only because the server does.
+GRACE_SECONDS = 2
 # A peer port of etcd and the ports below are needed beside the API server's own.
 PORTS = (
     Component.APISERVER.value,
@@ -87,7 +89,7 @@ class ControlPlane:
         """Stop a component; returns when its process is gone."""
         running = Journal(self._layout.journal).find_process(component)
         if running is not None:
-            process.end([running])
+            process.end([running], GRACE_SECONDS)
 
     def is_ready(self, component: Component) -> bool:
         """Ask the component itself; the API server counts as ready when all its post-start hooks have run."""

@@ -4,13 +4,16 @@ Three providers implement this (see :mod:`e2e.cluster.choice`). What one of them
 `UnsupportedError`, so that a test can skip by name instead of failing for an unrelated reason.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from subprocess import CompletedProcess
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from e2e.cluster.image_recipes import Kind
+if TYPE_CHECKING:  # images' errors are ours
+    from e2e.cluster.images import ImageRef
 
 
 class Profile(StrEnum):
@@ -61,8 +64,8 @@ class Cluster(Protocol):
     ) -> CompletedProcess[str]:
         """Run kubectl as the administrator; output is captured; `check` raises `BedError` with its words."""
 
-    def push_image(self, kind: Kind) -> str:
-        """Build an image if need be and make it pullable by all nodes; return the name to put into a pod."""
+    def push_image(self, image: ImageRef) -> str:
+        """Make a built image pullable by all nodes; return the name to put into a pod."""
 
     def nodes(self) -> tuple[str, ...]:
         """Names of the Kubernetes nodes that the API server knows, sorted."""

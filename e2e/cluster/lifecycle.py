@@ -61,6 +61,12 @@ def find_bed(name: str) -> LocalCluster | None:
     return LocalCluster(layout, facts) if facts else None
 
 
+def is_up(name: str) -> bool:
+    """Whether the bed of that name runs and answers."""
+    cluster = find_bed(name)
+    return cluster is not None and cluster.is_healthy()
+
+
 def bed_names() -> tuple[str, ...]:
     """All beds of this user, running or not."""
     return tuple(sorted(path.parent.name for path in beds_directory().glob("*/bed.json")))

@@ -8,7 +8,7 @@ from subprocess import CompletedProcess
 from e2e.cluster import evidence, readiness
 from e2e.cluster.certificates import Authority
 from e2e.cluster.controlplane import ControlPlane
-from e2e.cluster.image_recipes import Kind as ImageKind
+from e2e.cluster.images import ImageRef
 from e2e.cluster.interface import BedError, Component, Profile, UnsupportedError
 from e2e.cluster.kubectl import environment_for, run_kubectl
 from e2e.cluster.layout import Layout
@@ -47,8 +47,7 @@ class LocalCluster:
         if self._services:
             with progress.step("start the registry, fill it with images of the bed"):
                 self._services.start_registry()
-                self._services.push(ImageKind.PAUSE, progress)
-                dns_image = self._services.push(ImageKind.COREDNS, progress)
+                dns_image = self._services.push_own_images(progress)
             self.kubectl("apply", "-f", "-", stdin=self._services.dns_manifest(dns_image))
 
     def have_nodes(self, count: int, progress: Progress) -> None:
@@ -146,9 +145,9 @@ class LocalCluster:
 
     # ---- images and nodes ----------------------------------------------------------------------------------
 
-    def push_image(self, kind: ImageKind) -> str:
-        """Build the image if need be, put it into the bed's registry, return its name for a pod."""
-        return self._get_services().push(kind, Progress())
+    def push_image(self, image: ImageRef) -> str:
+        """Put a built image into the bed's registry; returns its name for a pod."""
+        return self._get_services().push(image)
 
     def nodes(self) -> tuple[str, ...]:
         """Nodes that the API server knows."""

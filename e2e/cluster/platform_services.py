@@ -5,6 +5,7 @@ from string import Template
 
 from e2e.cluster import images, network_setup, process, registry
 from e2e.cluster.image_recipes import Kind
+from e2e.cluster.images import ImageRef
 from e2e.cluster.layout import Layout, cache_directory
 from e2e.cluster.network import Subnet
 from e2e.cluster.progress import Progress
@@ -44,12 +45,16 @@ class PlatformServices:
         )
         registry.write_mirrors(self.mirrors, self._registry)
 
-    def push(self, kind: Kind, progress: Progress) -> str:
-        """Build the image of that kind if need be, and put it into the registry; returns its main name."""
-        program = Path(self._facts.binaries) / "coredns" if kind is Kind.COREDNS else None
-        image = images.ensure(kind, program, progress)
+    def push(self, image: ImageRef) -> str:
+        """Put an image into the registry; returns its main name."""
         images.push(image, self._registry)
         return image.names[0]
+
+    def push_own_images(self, progress: Progress) -> str:
+        """Build, if need be, and push what every node needs; returns the name of the DNS' image."""
+        self.push(images.ensure(Kind.PAUSE, progress=progress))
+        coredns = Path(self._facts.binaries) / "coredns"
+        return self.push(images.ensure(Kind.COREDNS, coredns, progress))
 
     def dns_manifest(self, image: str) -> str:
         """The manifests of the cluster's DNS, as YAML."""
