@@ -32,7 +32,7 @@ _BUFFER = 2**21  # a line of a watch may be as long as etcd's limit allows: 1.5 
 
 T = TypeVar("T")
 
-Guard = Callable[[Call], None]
+Guard = Callable[[Call], object]
 """Asked in the moment before a request leaves; raises what is to stop it."""
 
 

@@ -87,6 +87,12 @@ class Events:
                 await self._send(letter)
             except KubeError as error:
                 log.info("an Event was not written: %s", error)
+            finally:
+                self._waiting.task_done()
+
+    async def sent(self) -> None:
+        """Return when all that was told has been sent, or dropped."""
+        await self._waiting.join()
 
     def _post(self, letter: _Letter) -> None:
         try:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 
 from rayctl.api import names
 from rayctl.api.document import Document, Json
-from rayctl.api.moment import Monotonic
+from rayctl.api.moment import Monotonic, Seconds
 from rayctl.api.names import ClusterKey, PodName, Uid
 from rayctl.api.observed import ClusterView, PodView, ServiceView
 from rayctl.clock import Clock
@@ -142,13 +142,15 @@ class Writer:
         await self._send(call)
 
     async def _send(self, call: Call) -> Wire:
-        self._check(call)
-        left = self._valid_until() - self._clock.monotonic()
+        left = self._check(call)
         return await self._client.send(call, timeout=min(CALL_TIMEOUT, left), guard=self._check)
 
-    def _check(self, call: Call) -> None:
-        if self._clock.monotonic() >= self._valid_until():
+    def _check(self, call: Call) -> Seconds:
+        """Return how long we may still act."""
+        left = self._valid_until() - self._clock.monotonic()
+        if left <= 0:
             raise Fenced(call, "this replica's lease has run out or is lost")
+        return left
 
 
 def _name_of(manifest: Document) -> str:
