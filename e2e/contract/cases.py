@@ -25,8 +25,8 @@ from rayctl.core.election import Election, Lease, Seen, Terms
 from rayctl.core.reconcile.actions import Note, Reason
 from rayctl.kube.cache import Cache
 from rayctl.kube.client import KubeClient
-from rayctl.kube.decode import Event, Page, read
-from rayctl.kube.errors import AlreadyExists, Conflict, Fenced, Gone, Invalid, NotFound, refusal
+from rayctl.kube.decode import Page, read
+from rayctl.kube.errors import AlreadyExists, Conflict, Fenced, Invalid, NotFound
 from rayctl.kube.events import Events
 from rayctl.kube.lease import LeaseStore
 from rayctl.kube.resource import (
@@ -273,17 +273,6 @@ async def test_pages_of_a_list_make_a_whole_of_one_version(api: Api) -> None:
 
     assert names == [f"page-{number}" for number in range(5)]
     assert len(versions) == 1
-
-
-async def test_a_watch_from_too_old_a_version_is_gone(api: Api) -> None:
-    query = {"watch": "1", "resourceVersion": "1", "timeoutSeconds": "5"}
-    call = Call(verb=Verb.WATCH, resource=PODS, namespace=api.namespace, query=query)
-
-    async with api.client.stream(call, silence=10) as lines:
-        event = read(await anext(lines), Event)
-
-    assert event.type == "ERROR"
-    assert isinstance(refusal(call, 410, {}, event.object), Gone)
 
 
 async def test_a_lease_is_written_by_whoever_knows_its_newest_version(api: Api) -> None:

@@ -122,6 +122,9 @@ class KubeClient:
         try:
             yield _lines(call, answer)
         finally:
+            # A stream is not ended politely: TLS would wait for the peer's good-bye, for up to 30 s.
+            if answer.connection is not None and answer.connection.transport is not None:
+                answer.connection.transport.abort()
             answer.close()
 
     async def _within(self, ends: float, timeout: Seconds, call: Call, guard: Guard | None) -> bytes:  # noqa: ASYNC109
