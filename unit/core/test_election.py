@@ -1,0 +1,467 @@
+"""The election: its rules as examples, and its promise as a property of many candidates with bad clocks."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
+
+from rayctl.api.moment import Monotonic
+from rayctl.core.election import (
+    NEVER,
+    Acquire,
+    Action,
+    Began,
+    Done,
+    Election,
+    Event,
+    Failed,
+    Lease,
+    Leave,
+    Read,
+    Refused,
+    Release,
+    Renew,
+    Seen,
+    State,
+    StepDown,
+    Stopped,
+    Terms,
+    Wait,
+    Wrote,
+)
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+TERMS = Terms(lease=15, renew_deadline=10, retry_period=2)
+ME = Election("me", TERMS)
+
+
+def at(seconds: float) -> Monotonic:
+    return Monotonic(seconds)
+
+
+def a_lease(holder: str = "other", **fields: Any) -> Lease:
+    given: dict[str, Any] = {
+        "duration": 15,
+        "acquired": NOON,
+        "renewed": NOON,
+        "transitions": 3,
+        "resource_version": 7,
+    }
+    return Lease(holder=holder, **given | fields)
+
+
+def seen(lease: Lease | None, when: float, *, consistent: bool = False, version: int = 0) -> Seen:
+    return Seen(lease, version or (lease.resource_version if lease else 0), at(when), consistent)
+
+
+def after(*events: Event, election: Election = ME, state: State | None = None, jitter: float = 0.0) -> State:
+    state = state or State()
+    for event in events:
+        state = election.step(state, event, jitter)
+    return state
+
+
+def next_at(state: State, when: float, election: Election = ME) -> Action:
+    return election.next(state, at(when), NOON + timedelta(seconds=when))
+
+
+def a_leader(began: float = 100.0, answered: float = 100.1) -> State:
+    """Someone who has taken a lease that was free."""
+    state = after(seen(a_lease(""), began - 1, consistent=True))
+    action = next_at(state, began)
+    assert isinstance(action, Acquire)
+    stored = replace(action.lease, resource_version=8)
+    return after(Began(action.lease, at(began)), Wrote(stored, at(answered)), state=state)
+
+
+@pytest.mark.parametrize(
+    ("state", "when", "kind"),
+    [
+        pytest.param(State(), 0, Read, id="at first the lease is read"),
+        pytest.param(after(seen(None, 0, consistent=True)), 0, Acquire, id="no lease is free"),
+        pytest.param(
+            after(seen(a_lease(""), 0, consistent=True)), 0, Acquire, id="a lease of nobody is free"
+        ),
+        pytest.param(
+            after(seen(a_lease(), 100)), 114.9, Wait, id="a lease is waited out from when it was seen"
+        ),
+        pytest.param(after(seen(a_lease(), 100)), 115, Acquire, id="a lease that has run out is taken"),
+        pytest.param(
+            after(seen(a_lease(), 100), seen(a_lease(renewed=NOON + timedelta(1), resource_version=8), 114)),
+            128,
+            Wait,
+            id="a renewal starts the wait anew",
+        ),
+        pytest.param(
+            after(seen(a_lease(), 100), seen(a_lease(resource_version=8), 114)),
+            115,
+            Acquire,
+            id="another version of the same record is no renewal",
+        ),
+        pytest.param(
+            after(seen(a_lease(duration=60), 100)), 120, Wait, id="the holder's duration counts and not ours"
+        ),
+        pytest.param(
+            after(seen(a_lease(duration=0), 100)),
+            114.9,
+            Wait,
+            id="a lease without a duration lasts as ours does",
+        ),
+        pytest.param(
+            after(
+                seen(a_lease(), 100), seen(a_lease("", renewed=NOON + timedelta(1), resource_version=8), 101)
+            ),
+            101,
+            Acquire,
+            id="a lease that was given away is taken at once",
+        ),
+        pytest.param(
+            after(seen(a_lease(), 100), seen(a_lease("", resource_version=8), 101)),
+            114.9,
+            Wait,
+            id="a holder erased by hand keeps its time",
+        ),
+        pytest.param(
+            after(seen(a_lease(), 100), seen(None, 101, version=8)),
+            114.9,
+            Wait,
+            id="the holder of a lease deleted by hand keeps its time",
+        ),
+        pytest.param(
+            after(seen(a_lease(), 100), seen(a_lease("me", resource_version=8), 101)),
+            114.9,
+            Wait,
+            id="a lease put into our name by hand is still its holder's for its time",
+        ),
+        pytest.param(
+            after(seen(a_lease(), 100), seen(a_lease(duration=1, resource_version=8), 101)),
+            114.9,
+            Wait,
+            id="a duration shortened by hand does not shorten its holder's time",
+        ),
+        pytest.param(
+            after(seen(a_lease(resource_version=9), 100), seen(a_lease("", resource_version=8), 101)),
+            114.9,
+            Wait,
+            id="what the stream tells late is not believed",
+        ),
+    ],
+)
+def test_a_candidate(state: State, when: float, kind: type[Action]) -> None:
+    assert isinstance(next_at(state, when), kind)
+
+
+def test_taking_over_counts_a_transition_and_renewing_does_not() -> None:
+    taken = next_at(after(seen(a_lease(), 0)), 15)
+    assert isinstance(taken, Acquire)
+    stored = replace(taken.lease, resource_version=8)
+    leading = after(Began(taken.lease, at(15)), Wrote(stored, at(15.1)), state=after(seen(a_lease(), 0)))
+    renewed = next_at(leading, 18)
+
+    assert (taken.lease.holder, taken.lease.transitions, taken.lease.resource_version) == ("me", 4, 7)
+    assert isinstance(renewed, Renew)
+    assert (renewed.lease.transitions, renewed.lease.resource_version) == (4, 8)
+    assert renewed.lease.acquired == taken.lease.acquired
+    assert renewed.lease.renewed == NOON + timedelta(seconds=18)
+
+
+def test_the_first_lease_of_all_has_no_transition_and_our_duration_in_whole_seconds() -> None:
+    quick = Election("me", Terms(lease=0.8, renew_deadline=0.55, retry_period=0.2))
+
+    made = next_at(after(seen(None, 0, consistent=True), election=quick), 0, quick)
+
+    assert isinstance(made, Acquire)
+    assert made.lease == Lease("me", 1, NOON, NOON, 0, 0)
+
+
+def test_the_right_to_lead_runs_from_the_start_of_the_request() -> None:
+    state = a_leader(began=100.0, answered=103.0)
+
+    assert state.valid_until == 110.0
+    assert isinstance(next_at(state, 109.9), Renew)
+    assert next_at(state, 110) == StepDown("the lease was not renewed for 10 s")
+
+
+def test_an_answer_that_comes_too_late_gives_no_right() -> None:
+    state = a_leader(began=100.0, answered=110.0)
+
+    assert not state.leading
+    assert state.valid_until == NEVER
+
+
+def test_a_leader_that_was_stopped_too_long_stops_its_work_before_it_leads_again() -> None:
+    state = a_leader(began=100.0)
+    renewal = next_at(state, 102)
+    assert isinstance(renewal, Renew)
+    stored = replace(renewal.lease, resource_version=9)
+
+    state = after(Began(renewal.lease, at(109)), Wrote(stored, at(111)), state=state)
+
+    assert isinstance(next_at(state, 111), StepDown)
+    state = after(Stopped(at(111.5)), seen(stored, 112.5, consistent=True), state=state)
+    assert isinstance(next_at(state, 112.5), Acquire)
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        pytest.param(seen(a_lease("thief", resource_version=9), 101), id="someone else holds the lease"),
+        pytest.param(seen(a_lease("", resource_version=9), 101), id="nobody holds the lease"),
+        pytest.param(seen(None, 101, version=9), id="the lease is gone"),
+    ],
+)
+def test_a_leader_has_no_right_from_the_moment_in_which_it_sees_that(what: Seen) -> None:
+    state = after(what, state=a_leader())
+
+    assert state.valid_until == NEVER
+    assert isinstance(next_at(state, 101), StepDown)
+
+
+def test_a_renewal_that_was_overtaken_gives_no_right_back() -> None:
+    state = a_leader()
+    renewal = next_at(state, 102)
+    assert isinstance(renewal, Renew)
+
+    state = after(
+        Began(renewal.lease, at(102)),
+        seen(a_lease("thief", resource_version=10), 102.1),
+        Wrote(replace(renewal.lease, resource_version=9), at(102.2)),
+        state=state,
+    )
+
+    assert state.valid_until == NEVER
+    assert isinstance(next_at(state, 102.2), StepDown)
+
+
+def test_a_leader_whose_lease_was_edited_puts_it_right_at_once() -> None:
+    edited = a_lease("me", duration=3600, resource_version=9)
+
+    action = next_at(after(seen(edited, 100.5), state=a_leader()), 100.5)
+
+    assert isinstance(action, Renew)
+    assert (action.lease.duration, action.lease.resource_version) == (15, 9)
+
+
+def test_a_lost_answer_counts_when_its_record_is_seen() -> None:
+    state = after(seen(a_lease(""), 99, consistent=True))
+    action = next_at(state, 100)
+    assert isinstance(action, Acquire)
+    state = after(Began(action.lease, at(100)), Failed(at(103)), state=state)
+    assert not state.leading
+
+    state = after(seen(replace(action.lease, resource_version=8), 103.5), state=state)
+
+    assert state.leading
+    assert state.valid_until == 110.0
+
+
+def test_a_renewal_that_fails_is_tried_again_until_the_right_ends() -> None:
+    state = a_leader(began=100.0)
+
+    for when in (102.0, 104.0, 106.0, 108.0):
+        action = next_at(state, when)
+        assert isinstance(action, Renew)
+        assert when + action.timeout <= 110.0
+        state = after(Began(action.lease, at(when)), Failed(at(when + 0.5)), state=state)
+
+    assert isinstance(next_at(state, 110), StepDown)
+
+
+def test_a_refused_renewal_is_read_at_once_and_a_refused_candidate_waits() -> None:
+    leader = after(Refused(at(102)), state=a_leader())
+    candidate = after(seen(None, 100, consistent=True), Refused(at(102)))
+
+    assert isinstance(next_at(leader, 102), Read)
+    assert isinstance(next_at(candidate, 102), Wait)
+    assert isinstance(next_at(candidate, 104), Read)
+
+
+def test_leaving_stops_the_work_then_gives_the_lease_away() -> None:
+    state = after(Leave(at(101)), state=a_leader())
+    assert next_at(state, 101) == StepDown("this replica is shutting down")
+
+    state = after(Stopped(at(101.5)), state=state)
+    action = next_at(state, 101.5)
+
+    assert isinstance(action, Release)
+    assert (action.lease.holder, action.lease.transitions, action.lease.resource_version) == ("", 4, 8)
+    stored = replace(action.lease, resource_version=9)
+    assert (
+        next_at(after(Began(action.lease, at(101.5)), Wrote(stored, at(101.6)), state=state), 101.6) == Done()
+    )
+
+
+def test_leaving_with_a_renewal_under_way_reads_what_became_of_it() -> None:
+    state = a_leader()
+    renewal = next_at(state, 102)
+    assert isinstance(renewal, Renew)
+    state = after(Began(renewal.lease, at(102)), Leave(at(102.1)), Stopped(at(102.2)), state=state)
+    assert isinstance(next_at(state, 102.2), Read)
+
+    stored = replace(renewal.lease, resource_version=9)
+    action = next_at(after(seen(stored, 102.3, consistent=True), state=state), 102.3)
+
+    assert isinstance(action, Release)
+    assert action.lease.resource_version == 9
+
+
+@pytest.mark.parametrize(
+    ("state", "when"),
+    [
+        pytest.param(after(seen(a_lease(), 100), Leave(at(101))), 101, id="the lease is another's"),
+        pytest.param(after(seen(None, 100, consistent=True), Leave(at(101))), 101, id="there is no lease"),
+        pytest.param(
+            after(Leave(at(101)), Stopped(at(101)), Failed(at(103)), state=a_leader()),
+            106,
+            id="no answer came",
+        ),
+    ],
+)
+def test_leaving_is_done_when(state: State, when: float) -> None:
+    assert next_at(state, when) == Done()
+
+
+@pytest.mark.parametrize(
+    ("lease", "deadline", "retry"),
+    [
+        pytest.param(10, 10, 2, id="the deadline is as long as the lease"),
+        pytest.param(15, 2, 2, id="no time for a second attempt"),
+        pytest.param(15, 10, 0, id="no pause between attempts"),
+    ],
+)
+def test_terms_that_contradict_each_other_are_refused(lease: float, deadline: float, retry: float) -> None:
+    with pytest.raises(ValueError, match="must be longer"):
+        Terms(lease, deadline, retry)
+
+
+class Candidate:
+    """A replica in the simulation: its clock runs ahead, and at a rate of its own."""
+
+    def __init__(self, name: str, offset: float, rate: float) -> None:
+        self.election = Election(name, TERMS)
+        self.offset, self.rate = offset, rate
+        self.state = State()
+        self.reads_on_the_way: list[Lease | None] = []
+
+    def clock(self, true: float) -> Monotonic:
+        return Monotonic(self.offset + self.rate * true)
+
+    def feed(self, event: Event, jitter: float) -> None:
+        self.state = self.election.step(self.state, event, jitter)
+
+    def leads(self, true: float) -> bool:
+        return self.clock(true) < self.state.valid_until
+
+
+class Candidates(RuleBasedStateMachine):
+    """Several candidates over one Lease that is written by compare-and-swap. Never do two lead at once.
+
+    Clocks are skewed without bound and run up to 10 % too fast or too slow (lease and deadline are 50 %
+    apart). Requests arrive late or never, answers are lost, streams lag, processes stop and go on.
+    """
+
+    candidates = Bundle("candidates")
+    jitters = st.floats(0, 0.999)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+        self.stored: Lease | None = None
+        self.version = 1
+        self.everyone: list[Candidate] = []
+        self.on_the_way: list[tuple[Candidate, Lease]] = []
+
+    @initialize(target=candidates, offset=st.floats(-1e6, 1e6), rate=st.floats(0.9, 1.1))
+    def first(self, offset: float, rate: float) -> Candidate:
+        return self._join(offset, rate)
+
+    @rule(target=candidates, offset=st.floats(-1e6, 1e6), rate=st.floats(0.9, 1.1))
+    def join(self, offset: float, rate: float) -> Candidate:
+        return self._join(offset, rate)
+
+    def _join(self, offset: float, rate: float) -> Candidate:
+        candidate = Candidate(f"candidate-{len(self.everyone)}", offset, rate)
+        self.everyone.append(candidate)
+        return candidate
+
+    @rule(seconds=st.sampled_from([0.01, 0.5, 2.0, 5.0, 10.0, 16.0, 20.0]))
+    def pass_time(self, seconds: float) -> None:
+        self.now += seconds
+
+    @rule(candidate=candidates, jitter=jitters, fate=st.sampled_from(["answered", "lost", "late", "dropped"]))
+    def act(self, candidate: Candidate, jitter: float, fate: str) -> None:
+        now = candidate.clock(self.now)
+        wall = NOON + timedelta(seconds=self.now)
+        match candidate.election.next(candidate.state, now, wall):
+            case Read():
+                if fate == "answered":
+                    version = self.stored.resource_version if self.stored else 0
+                    candidate.feed(Seen(self.stored, version, now, consistent=True), jitter)
+                else:
+                    candidate.feed(Failed(now), jitter)
+            case Acquire() | Renew() | Release() as write:
+                candidate.feed(Began(write.lease, now), jitter)
+                self._write(candidate, write.lease, jitter, fate)
+            case StepDown():
+                candidate.feed(Stopped(now), jitter)
+            case Wait() | Done():
+                pass
+
+    def _write(self, candidate: Candidate, lease: Lease, jitter: float, fate: str) -> None:
+        if fate == "late":
+            self.on_the_way.append((candidate, lease))
+        if fate in {"late", "dropped"}:
+            candidate.feed(Failed(candidate.clock(self.now)), jitter)
+            return
+        stored = self._store(lease)
+        now = candidate.clock(self.now)
+        if fate == "lost":
+            candidate.feed(Failed(now), jitter)
+        else:
+            candidate.feed(Refused(now) if stored is None else Wrote(stored, now), jitter)
+
+    def _store(self, lease: Lease) -> Lease | None:
+        if lease.resource_version != (self.stored.resource_version if self.stored else 0):
+            return None
+        self.version += 1
+        self.stored = replace(lease, resource_version=self.version)
+        return self.stored
+
+    @rule()
+    def a_late_write_arrives(self) -> None:
+        if self.on_the_way:
+            _, lease = self.on_the_way.pop(0)
+            self._store(lease)
+
+    @rule(candidate=candidates, jitter=jitters)
+    def the_stream_tells(self, candidate: Candidate, jitter: float) -> None:
+        if self.stored:
+            now = candidate.clock(self.now)
+            candidate.feed(Seen(self.stored, self.stored.resource_version, now, consistent=False), jitter)
+
+    @rule(candidate=candidates, jitter=jitters)
+    def leave(self, candidate: Candidate, jitter: float) -> None:
+        if candidate.state.leave_until is None:
+            candidate.feed(Leave(candidate.clock(self.now)), jitter)
+
+    @invariant()
+    def at_most_one_leads(self) -> None:
+        leaders = [candidate.election.identity for candidate in self.everyone if candidate.leads(self.now)]
+        assert len(leaders) <= 1, leaders
+
+    @invariant()
+    def who_leads_is_in_the_record(self) -> None:
+        for candidate in self.everyone:
+            if candidate.leads(self.now):
+                assert self.stored is not None
+                assert self.stored.holder in {candidate.election.identity, ""}
+
+
+TestCandidates = Candidates.TestCase
+TestCandidates.settings = settings(
+    max_examples=150, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck)
+)
