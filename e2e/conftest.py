@@ -10,22 +10,34 @@ from pathlib import Path
 import pytest
 
 from e2e.cluster import BedError, Cluster, Profile, open_cluster
+from e2e.demo import NODES
 
 FAILURES = Path(__file__).parent.parent / "failures"
+OPEN_CLUSTERS = pytest.StashKey[list[Cluster]]()
+
+
+@pytest.hookimpl
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Keep a list of the clusters that are open, for what a failing test leaves behind."""
+    session.stash[OPEN_CLUSTERS] = []
 
 
 @pytest.fixture(scope="session")
-def apiserver_cluster() -> Iterator[Cluster]:
+def apiserver_cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
     """A real API server with its controller manager and scheduler; no nodes."""
     with open_cluster(Profile.APISERVER) as cluster:
+        request.session.stash[OPEN_CLUSTERS].append(cluster)
         yield cluster
+        request.session.stash[OPEN_CLUSTERS].remove(cluster)
 
 
 @pytest.fixture(scope="session")
-def nodes_cluster() -> Iterator[Cluster]:
-    """A real Kubernetes with four nodes of two CPUs each, DNS and a registry."""
-    with open_cluster(Profile.NODES, nodes=4) as cluster:
+def nodes_cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """A real Kubernetes with nodes of two CPUs each, DNS and a registry."""
+    with open_cluster(Profile.NODES, nodes=NODES) as cluster:
+        request.session.stash[OPEN_CLUSTERS].append(cluster)
         yield cluster
+        request.session.stash[OPEN_CLUSTERS].remove(cluster)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -37,9 +49,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         (folder / "failure.txt").write_text(report.longreprtext + "\n" + report.capstdout)
-        for value in getattr(item, "funcargs", {}).values():
-            if isinstance(getattr(value, "kubeconfig", None), Path):
-                _gather(value, folder)
+        for cluster in item.session.stash[OPEN_CLUSTERS]:
+            _gather(cluster, folder / cluster.name)
         report.sections.append(("left behind", str(folder)))
     return report
 

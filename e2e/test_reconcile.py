@@ -39,16 +39,12 @@ class Namespace:
         self.kubeconfig = kubeconfig_of(cluster, name, folder)
 
     def apply(self, name: str, **changes: Any) -> None:
-        """Apply the example cluster under a name; ``changes`` go into the worker type, ``spec_``-ones into the spec."""
+        """Apply the example cluster under a name, with changes to its worker type."""
         document = json.loads(json.dumps(EXAMPLE))
         document["metadata"] = {"name": name}
         for pod_type in document["spec"]["podTypes"]:
             del pod_type["podConfig"]["metadata"]["generateName"]
-        for key, value in changes.items():
-            if key.startswith("spec_"):
-                document["spec"][key.removeprefix("spec_")] = value
-            else:
-                document["spec"]["podTypes"][1][key] = value
+        document["spec"]["podTypes"][1].update(changes)
         self.kubectl("apply", "-f", "-", stdin=json.dumps(document))
 
     def kubectl(self, *words: str, stdin: str | None = None, check: bool = True) -> str:
@@ -276,7 +272,14 @@ def test_a_restarted_operator_changes_nothing(space: Namespace) -> None:
     with operators(space.kubeconfig, space.folder):
         space.apply("one")
         wait_for("three pods", lambda: len(space.pods("one")) == 3)
-        wait_for("a settled status", lambda: space.status("one").get("observedGeneration") == 1)
+        # The scheduler's last word, and what the status makes of it: from then on nothing changes by itself.
+        wait_for(
+            "a settled status",
+            lambda: "Unschedulable" in space.condition("one", "HeadReady").get("message", ""),
+        )
+        wait_for(
+            "all of it", lambda: "Unschedulable" in space.condition("one", "WorkersReady").get("message", "")
+        )
     before = [(pod["metadata"]["uid"], pod["metadata"]["resourceVersion"]) for pod in space.pods("one")]
     version = space.get("rayclusters.cluster.ray.io", "one")["metadata"]["resourceVersion"]
 

@@ -70,7 +70,11 @@ def apply(cluster: RayCluster, observed: Observed, actions: tuple[Action, ...]) 
 
 
 def created(decision: Decision) -> list[tuple[str, str, int]]:
-    return [tuple(action.slot) for action in decision.actions if isinstance(action, CreatePod)]
+    return [
+        (action.slot.role, action.slot.pod_type, action.slot.ordinal)
+        for action in decision.actions
+        if isinstance(action, CreatePod)
+    ]
 
 
 def deleted(decision: Decision) -> list[str]:
