@@ -15,6 +15,8 @@ from rayctl.core.build.entrypoint import SCRIPT
 from rayctl.core.build.keepalive import before_keepalive
 from rayctl.core.build.ray_start import gcs_port, setup_commands, start_commands, starts_ray
 
+_PATIENCE = 10
+"""Seconds for a command that may do some work and end, or go on for ever: nobody can tell beforehand."""
 _RAY_LOGS = "/tmp/raylogs"  # noqa: S108 - users' files name it
 
 
@@ -42,9 +44,10 @@ def ray_command(cluster: RayCluster, pod_type: PodType, role: Role, agent_port: 
         args += ["--follow", _RAY_LOGS]
     if before := before_keepalive(own):
         # Not escaped: what the kubelet expands in a container's own command, it expands here.
-        args += ["--before" if before.ends else "--beside", str(len(before.argv)), *before.argv]
+        how = ["--before"] if before.ends else ["--patience", str(_PATIENCE), "--beside"]
+        args += [*how, str(len(before.argv)), *before.argv]
     if role is Role.WORKER:
-        args += ["--head-port", str(gcs_port(cluster))]
+        args += ["--head-port", str(gcs_port(cluster)), "--alone", str(_count_without_head(commands))]
     if agent_port is not None:
         args += ["--agent-port", str(agent_port)]
     args += ["--", *map(for_kubelet, commands)]
@@ -60,6 +63,12 @@ def own_command(pod: Document) -> tuple[str, ...]:
 def for_kubelet(text: str) -> str:
     """Return a text from which the kubelet, which expands ``$(NAME)``, will make the given one."""
     return re.sub(r"\$(?=[$(])", "$$", text)
+
+
+def _count_without_head(commands: tuple[str, ...]) -> int:
+    """Return how many commands, from the first one on, can run while there is no head yet."""
+    need = (index for index, text in enumerate(commands) if "RAY_HEAD_IP" in text or starts_ray((text,)))
+    return next(need, len(commands) - 1)
 
 
 def _words(container: Reader, key: str) -> tuple[str, ...]:

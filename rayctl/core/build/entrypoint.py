@@ -54,7 +54,7 @@ run_own() {
   start "${own[@]}"
   child=$!
   while [[ $own_kind == --beside ]] && is_alive "$child"; do
-    if (( SECONDS - began >= 10 )); then
+    if (( SECONDS - began >= patience )); then
       say "the container's own command goes on; Ray runs beside it"
       return
     fi
@@ -82,12 +82,13 @@ await_head() {
   fi
 }
 
-# In a PID namespace of its own all is ours; where pods or containers share one, our mark tells.
+# In a PID namespace of its own all is ours; where pods or containers share one, our mark tells. (A bare
+# 'return' in a trap's function would give the status of what the signal interrupted.)
 is_ours() {
   local entry
-  (( BASHPID == 1 )) && return
+  (( BASHPID == 1 )) && return 0
   while IFS= read -r -d '' entry; do
-    [[ $entry == "RAYCTL_CONTAINER=$RAYCTL_CONTAINER" ]] && return
+    [[ $entry == "RAYCTL_CONTAINER=$RAYCTL_CONTAINER" ]] && return 0
   done 2>/dev/null < "/proc/$1/environ"
   return 1
 }
@@ -129,7 +130,7 @@ hold() {
     for pid in "${!ray[@]}"; do
       is_alive "$pid" && continue
       say "${ray[$pid]} ended, so the container ends; its last lines:"
-      tail -n 20 "$logs/${ray[$pid]}.out" "$logs/${ray[$pid]}.err" 2>/dev/null >&2
+      tail -n 20 "$logs/${ray[$pid]}.out" "$logs/${ray[$pid]}.err" >&2 2>/dev/null
       finish 1
     done
     if [[ $agent_port ]] && (( SECONDS - began >= 60 )); then
@@ -190,21 +191,23 @@ stop() {
 
 declare -A ray
 export RAYCTL_CONTAINER=$BASHPID.$RANDOM$RANDOM
-own=() own_kind= head_port= agent_port= keeper= follower=
+own=() own_kind= head_port= agent_port= keeper= follower= patience=0 alone=0
 trap stop TERM INT
 until [[ $1 == -- ]]; do
   case $1 in
     --before|--beside) own_kind=$1 own=("${@:3:$2}"); shift "$2" ;;
+    --patience) patience=$2 ;;
     --follow) follow "$2" ;;
     --head-port) head_port=$2 ;;
+    --alone) alone=$2 ;;
     --agent-port) agent_port=$2 ;;
   esac
   shift 2
 done
 shift
 if [[ $own_kind ]]; then run_own; fi
-if [[ $head_port ]]; then await_head; fi
 for command; do
+  if [[ $head_port ]] && (( alone-- == 0 )); then await_head; fi
   say "running: $command"
   start_shell "$command"
   wait "$!" || {
@@ -218,8 +221,10 @@ hold
 """Run as ``bash -c SCRIPT rayctl OPTION… -- COMMAND…``, with these options:
 
 ``--before N WORD…``: run these N words as a program to its end, first of all.
-``--beside N WORD…``: the same, but after 10 s go on while it runs.
+``--beside N WORD…``: the same, but go on while it runs when it has not ended in time.
+``--patience SECONDS``: how long that is.
 ``--follow FILE``: copy the file to stdout while it grows.
-``--head-port PORT``: this is a worker; wait until ``$RAY_HEAD_IP:PORT`` accepts connections.
+``--head-port PORT``: this is a worker; wait until ``$RAY_HEAD_IP:PORT`` accepts connections …
+``--alone N``: … after the first N commands, which don't need the head.
 ``--agent-port PORT``: the readiness probe is ours and asks there; say so when nothing ever answers.
 """
