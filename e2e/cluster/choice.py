@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from enum import StrEnum
 
 from e2e.cluster.interface import BedError, Cluster, Profile
-from e2e.cluster.lifecycle import InUseError, bring_up, held, is_up, take_down
+from e2e.cluster.lifecycle import InUseError, Wanted, bring_up, held, is_up, take_down
 from e2e.cluster.progress import Progress
 
 TEST_NAME = "test"
@@ -34,48 +34,55 @@ def choose_provider(asked: str | None) -> Provider:
 
 @contextmanager
 def open_cluster(
-    profile: Profile = Profile.NODES, nodes: int = 4, name: str | None = None, *, keep: bool = False
+    profile: Profile = Profile.NODES,
+    nodes: int = 4,
+    name: str | None = None,
+    *,
+    fake_nodes: int = 0,
+    keep: bool = False,
 ) -> Iterator[Cluster]:
     """Give a cluster, and remove it afterwards, also when the block fails.
 
     Args:
         profile: How much of Kubernetes; `nodes` counts for the profile of that name only.
         nodes: Nodes of two CPUs each.
+        fake_nodes: Nodes that only pretend to run pods; for the profile without real ones.
         name: Of the bed. If it is up already, it is reused and left standing. Without a name it is a new one,
             called by the first of `test`, `test-2`, … that no other run holds.
         keep: Leave a named bed standing.
     """
+    wanted = Wanted(profile, nodes, fake_nodes)
     match choose_provider(os.environ.get("CLUSTER")):
         case Provider.LOCAL if name:
-            with _open_named(name, profile, nodes, keep=keep) as cluster:
+            with _open_named(name, wanted, keep=keep) as cluster:
                 yield cluster
         case Provider.LOCAL:
-            with _open_new(profile, nodes) as cluster:
+            with _open_new(wanted) as cluster:
                 yield cluster
         case provider:
             raise BedError(f"provider {provider} is not there yet")
 
 
 @contextmanager
-def _open_named(name: str, profile: Profile, nodes: int, *, keep: bool) -> Iterator[Cluster]:
+def _open_named(name: str, wanted: Wanted, *, keep: bool) -> Iterator[Cluster]:
     progress = Progress()
     with held(name):
         was_up = is_up(name)
         try:
-            yield bring_up(name, profile, nodes, progress)
+            yield bring_up(name, wanted, progress)
         finally:
             if not (keep or was_up):
                 take_down(name, progress)
 
 
 @contextmanager
-def _open_new(profile: Profile, nodes: int) -> Iterator[Cluster]:
+def _open_new(wanted: Wanted) -> Iterator[Cluster]:
     progress = Progress(sys.stderr)
     with ExitStack() as stack:
         name = _hold_one_of(_test_names(), stack)
         take_down(name, progress)  # what a killed run left
         try:
-            yield bring_up(name, profile, nodes, progress)
+            yield bring_up(name, wanted, progress)
         finally:
             take_down(name, progress)
 

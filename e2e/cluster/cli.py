@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from e2e.cluster.interface import BedError, Profile
-from e2e.cluster.lifecycle import bed_names, bring_up, find_bed, held, take_down
+from e2e.cluster.lifecycle import Wanted, bed_names, bring_up, find_bed, held, take_down
 from e2e.cluster.local import LocalCluster
 from e2e.cluster.progress import Progress
 
@@ -22,7 +22,8 @@ def main(arguments: Sequence[str]) -> int:
         match options.command:
             case "up":
                 with held(options.name):
-                    cluster = bring_up(options.name, options.profile, options.nodes, progress)
+                    wanted = Wanted(options.profile, options.nodes, options.fake_nodes)
+                    cluster = bring_up(options.name, wanted, progress)
                 print(f"export KUBECONFIG={shlex.quote(str(cluster.kubeconfig))}")
             case "down":
                 with held(options.name):
@@ -45,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument(
         "--nodes", type=int, default=DEFAULT_NODES, metavar="N", help="how many (default %(default)s)"
     )
+    up.add_argument("--fake-nodes", type=int, default=0, metavar="N", help="by KWOK, with profile apiserver")
     down = commands.add_parser("down", help="remove a bed, or what is left of one")
     commands.add_parser("status", help="say which beds there are and what runs of each")
     environment = commands.add_parser("shell-env", help="print KUBECONFIG and PATH for `eval`")

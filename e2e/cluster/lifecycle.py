@@ -4,11 +4,13 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from e2e.cluster import requirements
 from e2e.cluster.binaries import CONTROL_PLANE_PROGRAMS, NODE_PROGRAMS, ensure_programs
 from e2e.cluster.controlplane import PORTS
+from e2e.cluster.fake_nodes import PROGRAM as KWOK
 from e2e.cluster.interface import BedError, Profile
 from e2e.cluster.layout import Layout, beds_directory
 from e2e.cluster.local import LocalCluster
@@ -72,27 +74,41 @@ def bed_names() -> tuple[str, ...]:
     return tuple(sorted(path.parent.name for path in beds_directory().glob("*/bed.json")))
 
 
-def bring_up(name: str, profile: Profile, nodes: int, progress: Progress) -> LocalCluster:
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a bed is to have at least; `nodes` is for profile NODES, `fake_nodes` for APISERVER."""
+
+    profile: Profile
+    nodes: int = 4
+    fake_nodes: int = 0
+
+    def programs(self) -> tuple[str, ...]:
+        """The programs of Kubernetes that it takes."""
+        real = NODE_PROGRAMS if self.profile is Profile.NODES else ()
+        return (*CONTROL_PLANE_PROGRAMS, *real, *([KWOK] if self.fake_nodes else []))
+
+
+def bring_up(name: str, wanted: Wanted, progress: Progress) -> LocalCluster:
     """Return the running bed of that name, made if need be. The caller holds its lock."""
     layout = Layout.of(name)
     existing = find_bed(name)
     if existing and existing.is_healthy():
-        if existing.profile is not profile:
+        if existing.profile is not wanted.profile:
             raise BedError(
-                f"bed {name!r} is up with profile {existing.profile}, not {profile}: "
+                f"bed {name!r} is up with profile {existing.profile}, not {wanted.profile}: "
                 f"take it down first, or use another --name"
             )
         progress.say(f"bed {name!r} is up: reused")
     else:
-        requirements.ensure(profile, progress.say)
-        programs = (*CONTROL_PLANE_PROGRAMS, *(NODE_PROGRAMS if profile is Profile.NODES else ()))
-        binaries = ensure_programs(programs, progress)
+        requirements.ensure(wanted.profile, progress.say)
+        binaries = ensure_programs(wanted.programs(), progress)
         if has_leftovers(layout):
             with progress.step("remove what an earlier run left"):
                 remove_bed(layout)
-        existing = LocalCluster(layout, _choose_facts(layout, name, profile, binaries))
+        existing = LocalCluster(layout, _choose_facts(layout, name, wanted.profile, binaries))
         existing.begin(progress)
-    existing.have_nodes(nodes, progress)
+    existing.have_nodes(wanted.nodes, progress)
+    existing.have_fake_nodes(wanted.fake_nodes, progress)
     return existing
 
 

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from subprocess import CompletedProcess
 
-from e2e.cluster import evidence, readiness
+from e2e.cluster import evidence, fake_nodes, readiness
 from e2e.cluster.certificates import Authority
 from e2e.cluster.controlplane import ControlPlane
 from e2e.cluster.images import ImageRef
@@ -60,6 +60,16 @@ class LocalCluster:
                 self._add_nodes(missing)
         with progress.step("wait for the cluster's DNS"):
             self.kubectl("-n", "kube-system", "rollout", "status", "deployment/coredns", "--timeout=120s")
+
+    def have_fake_nodes(self, count: int, progress: Progress) -> None:
+        """See to it that there are at least `count` fake nodes, all Ready."""
+        if count == 0:
+            return
+        if self._services:
+            raise UnsupportedError("fake nodes beside real ones would take their pods: use profile apiserver")
+        with progress.step(f"make {count} fake nodes"):
+            fake_nodes.start_kwok(self._layout, self._facts)
+            fake_nodes.make_fake_nodes(self, self._layout, count)
 
     def _add_nodes(self, count: int) -> tuple[str, ...]:
         first = max((index_of(name) for name in self._made_nodes()), default=0) + 1

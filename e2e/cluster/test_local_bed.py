@@ -158,6 +158,17 @@ def test_a_process_that_the_journal_does_not_know_is_found_by_its_marker() -> No
     assert not any(is_alive(r) for r in orphans)
 
 
+@pytest.mark.apiserver
+def test_pods_on_fake_nodes_run_and_go_at_once() -> None:
+    with open_cluster(Profile.APISERVER, fake_nodes=5) as cluster:
+        cluster.kubectl("create", "deployment", "fake", "--image=none", "--replicas=20")
+        cluster.kubectl("rollout", "status", "deployment/fake", "--timeout=60s")
+
+        assert len(cluster.nodes()) == 5
+        cluster.kubectl("delete", "deployment", "fake", "--cascade=foreground", "--timeout=60s")
+        assert cluster.kubectl("get", "pods", "-o", "name").stdout == ""
+
+
 @pytest.mark.nodes
 def test_four_nodes_are_ready_and_offer_two_processors_each(nodes_cluster: Cluster) -> None:
     nodes = json.loads(nodes_cluster.kubectl("get", "nodes", "-o", "json").stdout)["items"]
