@@ -2,10 +2,12 @@
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from enum import StrEnum
 
+from e2e.cluster import k3s
+from e2e.cluster.borrowed import open_existing
 from e2e.cluster.interface import BedError, Cluster, Profile
 from e2e.cluster.lifecycle import InUseError, Wanted, bring_up, held, is_up, take_down
 from e2e.cluster.progress import Progress
@@ -22,14 +24,19 @@ class Provider(StrEnum):
     LOCAL = "local"
 
 
-def choose_provider(asked: str | None) -> Provider:
-    """The provider that was asked for by name (`CLUSTER` in the environment), else the first that can run."""
-    if not asked:
-        return Provider.LOCAL
-    try:
-        return Provider(asked)
-    except ValueError:
-        raise BedError(f"CLUSTER={asked}: no such provider; there are {', '.join(Provider)}") from None
+def choose_provider(asked: str | None, profile: Profile, why_no_k3s: Callable[[], str | None]) -> Provider:
+    """The provider that was asked for by name, else the first that can run here.
+
+    Without nodes that is always `local`, which then needs neither root nor Docker and can do more.
+    """
+    if asked:
+        try:
+            return Provider(asked)
+        except ValueError:
+            raise BedError(f"CLUSTER={asked}: no such provider; there are {', '.join(Provider)}") from None
+    if profile is Profile.NODES and why_no_k3s() is None:
+        return Provider.K3S
+    return Provider.LOCAL
 
 
 @contextmanager
@@ -51,16 +58,20 @@ def open_cluster(
             called by the first of `test`, `test-2`, … that no other run holds.
         keep: Leave a named bed standing.
     """
-    wanted = Wanted(profile, nodes, fake_nodes)
-    match choose_provider(os.environ.get("CLUSTER")):
+    with _opened(Wanted(profile, nodes, fake_nodes), name, keep=keep) as cluster:
+        yield cluster
+
+
+def _opened(wanted: Wanted, name: str | None, *, keep: bool) -> AbstractContextManager[Cluster]:
+    match choose_provider(os.environ.get("CLUSTER"), wanted.profile, k3s.why_unavailable):
+        case Provider.EXISTING:
+            return open_existing()
+        case Provider.K3S:
+            return k3s.open_k3s()
         case Provider.LOCAL if name:
-            with _open_named(name, wanted, keep=keep) as cluster:
-                yield cluster
+            return _open_named(name, wanted, keep=keep)
         case Provider.LOCAL:
-            with _open_new(wanted) as cluster:
-                yield cluster
-        case provider:
-            raise BedError(f"provider {provider} is not there yet")
+            return _open_new(wanted)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """`python -m e2e.cluster up|down|status|shell-env`: a cluster to play with, from a terminal."""
 
 import argparse
+import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         match options.command:
             case "up":
+                _refuse_other_providers()
                 with held(options.name):
                     wanted = Wanted(options.profile, options.nodes, options.fake_nodes)
                     cluster = bring_up(options.name, wanted, progress)
@@ -53,6 +55,15 @@ def _parser() -> argparse.ArgumentParser:
     for command in (up, down, environment):
         command.add_argument("--name", default=DEFAULT_NAME, help="which bed (default %(default)s)")
     return parser
+
+
+def _refuse_other_providers() -> None:
+    asked = os.environ.get("CLUSTER", "local")
+    if asked != "local":
+        raise BedError(
+            f"CLUSTER={asked}: from the terminal only beds of this machine (`local`) are made; "
+            "an existing cluster needs none, and k3s ends with the program that opened it"
+        )
 
 
 def _get_bed(name: str) -> LocalCluster:

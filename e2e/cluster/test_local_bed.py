@@ -169,6 +169,25 @@ def test_pods_on_fake_nodes_run_and_go_at_once() -> None:
         assert cluster.kubectl("get", "pods", "-o", "name").stdout == ""
 
 
+@pytest.mark.apiserver
+def test_an_existing_cluster_is_used_in_a_namespace_that_goes_afterwards(
+    apiserver_cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("KUBECONFIG", "PATH"):
+        monkeypatch.setenv(name, apiserver_cluster.environment[name])
+    monkeypatch.setenv("CLUSTER", "existing")
+
+    with open_cluster(Profile.APISERVER) as existing:
+        existing.kubectl("create", "configmap", "mine")
+        found = apiserver_cluster.kubectl("get", "configmap", "mine", "-n", existing.namespace, "-o", "name")
+        with pytest.raises(UnsupportedError, match="not the bed's own"):
+            existing.stop(Component.APISERVER)
+
+    assert found.stdout == "configmap/mine\n"
+    namespaces = apiserver_cluster.kubectl("get", "namespaces", "-o", "name").stdout.split()
+    assert f"namespace/{existing.namespace}" not in namespaces
+
+
 @pytest.mark.nodes
 def test_four_nodes_are_ready_and_offer_two_processors_each(nodes_cluster: Cluster) -> None:
     nodes = json.loads(nodes_cluster.kubectl("get", "nodes", "-o", "json").stdout)["items"]
