@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from e2e.cluster import requirements
+from e2e.cluster import kernel_settings, requirements
 from e2e.cluster.binaries import CONTROL_PLANE_PROGRAMS, NODE_PROGRAMS, ensure_programs
 from e2e.cluster.controlplane import PORTS
 from e2e.cluster.fake_nodes import PROGRAM as KWOK
@@ -121,6 +121,8 @@ def _choose_facts(layout: Layout, name: str, profile: Profile, binaries: Path) -
         listeners = (*PORTS, REGISTRY)
         ports = free_ports(len(listeners), [port for facts in others for port in facts.ports.values()])
         facts = Facts(name, profile, subnet, dict(zip(listeners, ports, strict=True)), str(binaries))
+        if profile is Profile.NODES:
+            kernel_settings.remember(beds_directory())
         write_facts(layout.facts, facts)
     return facts
 
@@ -132,3 +134,7 @@ def take_down(name: str, progress: Progress) -> None:
         return
     with progress.step(f"remove bed {name!r}"):
         remove_bed(layout)
+    with _choosing():
+        left = [bed for bed in map(find_bed, bed_names()) if bed and bed.profile is Profile.NODES]
+        if not left:
+            kernel_settings.restore(beds_directory())

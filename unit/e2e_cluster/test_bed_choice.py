@@ -1,5 +1,8 @@
 """Which provider is chosen, and what the command line refuses."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 
 from e2e.cluster.choice import Provider, choose_provider
@@ -24,11 +27,15 @@ def unavailable() -> str:
         pytest.param(None, Profile.APISERVER, available, Provider.LOCAL, id="without nodes always local"),
         pytest.param("", Profile.NODES, unavailable, Provider.LOCAL, id="an empty name is no name"),
         pytest.param("local", Profile.NODES, available, Provider.LOCAL, id="local by name"),
-        pytest.param("k3s", Profile.APISERVER, unavailable, Provider.K3S, id="a name is obeyed without a probe"),
+        pytest.param(
+            "k3s", Profile.APISERVER, unavailable, Provider.K3S, id="a name is obeyed without a probe"
+        ),
         pytest.param("existing", Profile.NODES, available, Provider.EXISTING, id="existing by name only"),
     ],
 )
-def test_a_name_wins_then_the_first_that_can_run(asked, profile, probe, expected) -> None:
+def test_a_name_wins_then_the_first_that_can_run(
+    asked: str | None, profile: Profile, probe: Callable[[], str | None], expected: Provider
+) -> None:
     assert choose_provider(asked, profile, probe) is expected
 
 
@@ -48,7 +55,7 @@ def test_k3s_is_of_the_same_version_as_the_programs_we_build() -> None:
 
 
 def test_up_refuses_a_provider_that_would_not_outlive_it(
-    monkeypatch: pytest.MonkeyPatch, tmp_path, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("RAYCTL_BED_DIR", str(tmp_path))
     monkeypatch.setenv("CLUSTER", "k3s")
@@ -58,7 +65,7 @@ def test_up_refuses_a_provider_that_would_not_outlive_it(
 
 
 def test_the_environment_of_a_bed_that_is_not_there_is_refused(
-    monkeypatch: pytest.MonkeyPatch, tmp_path, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("RAYCTL_BED_DIR", str(tmp_path))
 
