@@ -20,6 +20,7 @@ from e2e.cluster.layout import cache_directory
 _GIB = 1024**3
 _CAP_NET_ADMIN, _CAP_SYS_ADMIN = 12, 21
 _POLICY = Path("/usr/sbin/policy-rc.d")
+_WAIT = "--option=DPkg::Lock::Timeout=300"  # another apt-get may be at work
 _POLICY_TEXT = (
     "#!/bin/sh\n# Made by rayctl's test bed while it installs packages: no daemon is started.\nexit 101\n"
 )
@@ -165,10 +166,11 @@ def room_problems(needs: Needs, folder: Path) -> Iterator[str]:
 def _install(profile: Profile, packages: Sequence[str]) -> None:
     """Install `packages`; the package lists are fetched only when the ones at hand do not do."""
     log = cache_directory() / "logs" / "apt.log"
+    log.unlink(missing_ok=True)
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    install = ("apt-get", "install", "--yes", "--no-install-recommends", *packages)
+    install = ("apt-get", "install", _WAIT, "--yes", "--no-install-recommends", *packages)
     try:
-        with _no_daemons_started():
+        with no_daemons_started(_POLICY):
             try:
                 run_logged(install, log, env=environment)
             except CommandError:
@@ -179,17 +181,20 @@ def _install(profile: Profile, packages: Sequence[str]) -> None:
 
 
 @contextlib.contextmanager
-def _no_daemons_started() -> Iterator[None]:
-    """Keep packages from starting their daemons; a policy of the machine's own is left alone and obeyed."""
-    if _POLICY.exists() and _POLICY.read_text() != _POLICY_TEXT:
+def no_daemons_started(policy: Path) -> Iterator[None]:
+    """Keep packages from starting their daemons, by the file `policy` that Debian's invoke-rc.d asks.
+
+    A policy of the machine's own is left alone and obeyed; one that a killed run left behind goes.
+    """
+    if policy.exists() and policy.read_text() != _POLICY_TEXT:
         yield
         return
-    _POLICY.write_text(_POLICY_TEXT)
-    _POLICY.chmod(0o755)
+    policy.write_text(_POLICY_TEXT)
+    policy.chmod(0o755)
     try:
         yield
     finally:
-        _POLICY.unlink(missing_ok=True)
+        policy.unlink(missing_ok=True)
 
 
 def _mounts() -> str:

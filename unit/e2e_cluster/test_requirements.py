@@ -1,6 +1,7 @@
 """What the bed finds missing on a machine, and that it names all of it at once."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from e2e.cluster.requirements import (
     ensure,
     install_advice,
     missing_programs,
+    no_daemons_started,
     rights_problems,
     room_problems,
 )
@@ -111,3 +113,35 @@ def test_all_that_is_missing_is_in_one_error(monkeypatch: pytest.MonkeyPatch) ->
 
     assert [problem.partition(":")[0] for problem in error.value.problems] == ["root", "disk", "programs"]
     assert all(problem in str(error.value) for problem in error.value.problems)
+
+
+def test_while_packages_are_installed_no_daemon_may_start(tmp_path: Path) -> None:
+    policy = tmp_path / "policy-rc.d"
+
+    with no_daemons_started(policy):
+        answer = subprocess.run([policy, "containerd", "start"], check=False).returncode
+
+    assert answer == 101
+    assert not policy.exists()
+
+
+def test_what_a_killed_run_left_in_the_policys_place_goes(tmp_path: Path) -> None:
+    policy = tmp_path / "policy-rc.d"
+    with no_daemons_started(policy):
+        left = policy.read_text()
+    policy.write_text(left)
+
+    with no_daemons_started(policy):
+        pass
+
+    assert not policy.exists()
+
+
+def test_a_policy_of_the_machines_own_is_left_alone(tmp_path: Path) -> None:
+    policy = tmp_path / "policy-rc.d"
+    policy.write_text("#!/bin/sh\nexit 0\n")
+
+    with no_daemons_started(policy):
+        assert policy.read_text() == "#!/bin/sh\nexit 0\n"
+
+    assert policy.exists()
