@@ -34,6 +34,9 @@ def main(arguments: Sequence[str]) -> int:
                 return _status()
             case "shell-env":
                 print(_shell_environment(_get_bed(options.name)))
+    except KeyboardInterrupt:
+        print("\ninterrupted: `up` again goes on, `down` removes what there is", file=sys.stderr)
+        return 130
     except BedError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
