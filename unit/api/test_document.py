@@ -1,0 +1,102 @@
+from typing import Any
+
+import pytest
+
+from rayctl.api.document import FieldError, Reader, SpecError
+
+
+def told(reader: Reader) -> list[str]:
+    return [f"{error.path}: {error.problem}" for error in reader.errors]
+
+
+@pytest.mark.parametrize(
+    ("method", "value", "result"),
+    [
+        pytest.param("text", "a", "a", id="a string"),
+        pytest.param("count", 3, 3, id="a whole number"),
+        pytest.param("count", 3.0, 3, id="a whole number as YAML may have it"),
+        pytest.param("flag", True, True, id="a boolean"),
+        pytest.param("texts", ["a", "b"], ("a", "b"), id="strings"),
+        pytest.param("texts", [], (), id="no strings"),
+        pytest.param("strings", {"a": "b"}, {"a": "b"}, id="a mapping of strings"),
+        pytest.param("mapping", {"a": [1]}, {"a": [1]}, id="a mapping"),
+    ],
+)
+def test_a_field_of_the_right_kind_is_read(method: str, value: Any, result: Any) -> None:
+    reader = Reader({"field": value})
+
+    assert getattr(reader, method)("field") == result
+    assert reader.errors == []
+
+
+@pytest.mark.parametrize(
+    ("method", "result"),
+    [
+        ("text", ""),
+        ("count", None),
+        ("flag", False),
+        ("texts", None),
+        ("strings", {}),
+        ("mapping", {}),
+        ("each", ()),
+    ],
+)
+@pytest.mark.parametrize("document", [{}, {"field": None}], ids=["absent", "null"])
+def test_an_absent_field_is_no_error(document: dict[str, Any], method: str, result: Any) -> None:
+    reader = Reader(document)
+
+    assert getattr(reader, method)("field") == result
+    assert reader.errors == []
+
+
+@pytest.mark.parametrize(
+    ("method", "value", "problem"),
+    [
+        ("text", 1, "a number where a string is needed"),
+        ("flag", "true", "a string where true or false is needed"),
+        ("count", "3", "a string where a whole number is needed"),
+        ("count", True, "true or false where a whole number is needed"),
+        ("count", 1.5, "a number where a whole number is needed"),
+        ("count", -1, "-1 is negative"),
+        ("texts", "a", "a string where a list of strings is needed"),
+        ("mapping", [], "a list where a mapping is needed"),
+        ("each", {}, "a mapping where a list is needed"),
+    ],
+)
+def test_a_field_of_the_wrong_kind_is_told_with_its_path(method: str, value: Any, problem: str) -> None:
+    reader = Reader({"field": value}, "spec.x")
+
+    getattr(reader, method)("field")
+
+    assert told(reader) == [f"spec.x.field: {problem}"]
+
+
+@pytest.mark.parametrize(("value", "result"), [(2, 2.0), (0.5, 0.5), (0, 0.0), (None, 7.0)])
+def test_a_number_may_have_a_fraction(value: Any, result: float) -> None:
+    assert Reader({"field": value}).number("field", 7.0) == result
+
+
+@pytest.mark.parametrize("value", [-1, float("nan"), float("inf"), "1", True])
+def test_what_is_no_number_counts_as_the_default(value: Any) -> None:
+    reader = Reader({"field": value})
+
+    assert reader.number("field", 7.0) == 7.0
+    assert len(reader.errors) == 1
+
+
+def test_readers_of_parts_know_their_path_and_share_the_errors() -> None:
+    reader = Reader({"list": [{"inner": {"field": 1}}, "no mapping"]})
+
+    (first,) = reader.each("list")
+    first.inner("inner").text("field")
+
+    assert told(reader) == [
+        "list[1]: a string where a mapping is needed",
+        "list[0].inner.field: a number where a string is needed",
+    ]
+
+
+def test_a_spec_error_tells_all_its_fields() -> None:
+    error = SpecError((FieldError("a", "is wrong", "mend it"), FieldError("b", "too", "likewise")))
+
+    assert str(error) == "a: is wrong; mend it; b: too; likewise"
