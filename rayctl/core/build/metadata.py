@@ -37,7 +37,7 @@ def pod_labels(cluster: RayCluster, pod_type: PodType, role: Role) -> Document:
     labels: Document = {
         LABEL_CLUSTER: name,
         LABEL_ROLE: role.value,
-        LABEL_NODE_NAME: f"ray-{name}-{role}"[:_MAX_LABEL].rstrip("-._"),
+        LABEL_NODE_NAME: f"ray-{name}-{role}"[:_MAX_LABEL],
         LABEL_POD_TYPE: pod_type.name,
     }
     if role is Role.HEAD:

@@ -13,7 +13,7 @@ from rayctl.api.names import AGENT_PORT, GCS_PORT, METRICS_PORT, Role
 from rayctl.api.raycluster import PodType, RayCluster
 
 # One simple command that starts Ray: up to the operator that ends it, escaped characters skipped.
-_RAY_START = re.compile(r"\bray\s+start\b(?P<options>(?:[^;&|\n\\]|\\.|[<>]&|&>)*)", re.DOTALL)
+_RAY_START = re.compile(r"\bray\s+start\b(?P<options>(?:[<>]&|&>|[^;&|\n\\]|\\.)*)", re.DOTALL)
 _MORE_FILES = "ulimit -n 65536 2>/dev/null || true"
 
 

@@ -24,6 +24,7 @@ from unit.builders import a_cluster, a_pod_type
         ),
         pytest.param("ray  start\t--head", "ray  start --no-monitor\t--head", id="odd blanks"),
         pytest.param("ray start --head &> log", "ray start --no-monitor --head &> log", id="redirected"),
+        pytest.param("ray start 2>&1 --head", "ray start --no-monitor 2>&1 --head", id="redirected before"),
         pytest.param("ray start \\\n --head", "ray start --no-monitor \\\n --head", id="continued line"),
         pytest.param("a 2>&1; ray start --head 2>&1 | tee x", "a 2>&1; ray start --no-monitor --head 2>&1 | tee x", id="piped"),
     ],
