@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from rayctl.api.document import Document, Json, Reader, SpecError
 from rayctl.api.names import ClusterKey, TypeName, Uid
+from rayctl.api.quantity import ResourceSet, parse_amount
 
 DEFAULT_MAX_WORKERS = 2
 DEFAULT_UPSCALING_SPEED = 1.0
@@ -36,8 +37,8 @@ class PodType:
     min_workers: int = 0
     max_workers: int | None = None
     """None: not given, so the cluster's, but 0 for the head's type (see :meth:`RayCluster.max_of`)."""
-    ray_resources: Mapping[str, Json] | None = None
-    """``rayResources`` as given; which values are numbers is for core/build/resources to say."""
+    ray_resources: ResourceSet | None = None
+    """``rayResources``, zeros included; None where they are not given."""
     setup_commands: tuple[str, ...] = ()
     """``workerSetupCommands`` where given, else ``setupCommands``."""
 
@@ -132,9 +133,20 @@ def _pod_type(reader: Reader) -> PodType:
         pod=pod,
         min_workers=reader.count("minWorkers") or 0,
         max_workers=reader.count("maxWorkers"),
-        ray_resources=reader.mapping("rayResources") if "rayResources" in reader.value else None,
+        ray_resources=_ray_resources(reader) if "rayResources" in reader.value else None,
         setup_commands=(setup or ()) if worker_setup is None else worker_setup,
     )
+
+
+def _ray_resources(reader: Reader) -> ResourceSet:
+    given = reader.inner("rayResources")
+    amounts: dict[str, int] = {}
+    for name, value in given.value.items():
+        try:
+            amounts[name] = parse_amount(value)
+        except ValueError as error:
+            given.wrong(name, str(error), "write a number such as 2")
+    return amounts
 
 
 def _service_port(reader: Reader) -> ServicePort:

@@ -128,6 +128,16 @@ def test_pods_are_kept_as_they_were_written() -> None:
     assert pod_type.generate_name == "x-"
 
 
+def test_ray_resources_are_amounts_zeros_included() -> None:
+    given = {"GPU": 0, "Custom1": 2.0}
+
+    assert parse_cluster(with_worker(rayResources=given)).pod_types[1].ray_resources == {
+        "GPU": 0,
+        "Custom1": 2,
+    }
+    assert parse_cluster(with_worker(rayResources={})).pod_types[1].ray_resources == {}
+
+
 def test_types_are_found_by_name() -> None:
     cluster = a_cluster()
 
@@ -179,6 +189,12 @@ def test_a_deprecated_field_of_the_first_files_is_accepted() -> None:
             id="a command that is a number",
         ),
         pytest.param(
+            with_worker(rayResources={"good": 1, "half": 0.5}),
+            "spec.podTypes[1].rayResources.half: 0.5 is not a whole number, and Ray takes no other; "
+            "write a number such as 2",
+            id="half a resource",
+        ),
+        pytest.param(
             a_cluster_document(headServicePorts=[{"name": "a", "port": 1, "targetPort": True}]),
             "spec.headServicePorts[0].targetPort: neither a port number nor a port's name; "
             "write the container's port",
@@ -210,7 +226,9 @@ def test_a_cluster_without_a_spec_is_an_error_not_a_crash() -> None:
 @given(
     st.fixed_dictionaries(
         {},
-        optional=dict.fromkeys(("podTypes", "headPodType", "maxWorkers", "upscalingSpeed", "headServicePorts", "x"), JSON),
+        optional=dict.fromkeys(
+            ("podTypes", "headPodType", "maxWorkers", "upscalingSpeed", "headServicePorts", "x"), JSON
+        ),
     ),
     st.dictionaries(
         st.sampled_from(["name", "podConfig", "rayResources", "minWorkers", "setupCommands"]), JSON

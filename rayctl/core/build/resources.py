@@ -10,8 +10,8 @@ import json
 from fractions import Fraction
 from math import ceil, floor
 
-from rayctl.api.document import Document, FieldError, Reader
-from rayctl.api.quantity import ResourceSet, parse_amount, parse_quantity
+from rayctl.api.document import Document, Reader
+from rayctl.api.quantity import ResourceSet, parse_quantity
 from rayctl.api.raycluster import PodType
 
 _MEMORY_SHARE = Fraction(7, 10)
@@ -21,8 +21,7 @@ _MEMORY_SHARE = Fraction(7, 10)
 def offered_resources(pod_type: PodType) -> ResourceSet:
     """Return what a pod of this type offers, zeros included: Ray must not count the machine's CPUs instead.
 
-    An amount that cannot be read is left out: :func:`find_resource_errors` tells of those in
-    ``rayResources``, the API server of those in the pod.
+    A size that cannot be read counts as absent: the API server will tell of it when it sees the pod.
     """
     sizes = _sizes(pod_type.pod)
     offered = {
@@ -31,23 +30,7 @@ def offered_resources(pod_type: PodType) -> ResourceSet:
     }
     if "memory" in sizes:
         offered["memory"] = floor(sizes["memory"] * _MEMORY_SHARE)
-    for name, value in (pod_type.ray_resources or {}).items():
-        try:
-            offered[name] = parse_amount(value)
-        except ValueError:
-            continue
-    return offered
-
-
-def find_resource_errors(pod_type: PodType, path: str) -> tuple[FieldError, ...]:
-    """Return what is wrong with a type's ``rayResources``; ``path`` is that of the type in the spec."""
-    errors = []
-    for name, value in (pod_type.ray_resources or {}).items():
-        try:
-            parse_amount(value)
-        except ValueError as error:
-            errors.append(FieldError(f"{path}.rayResources.{name}", str(error), "write a number such as 2"))
-    return tuple(errors)
+    return offered | dict(pod_type.ray_resources or {})
 
 
 def override_text(offered: ResourceSet) -> str:
