@@ -1,13 +1,13 @@
 """The election: its rules as examples, and its promise as a property of many candidates with bad clocks."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from rayctl.api.moment import Monotonic
 from rayctl.core.election import (
@@ -338,115 +338,155 @@ def test_terms_that_contradict_each_other_are_refused(lease: float, deadline: fl
         Terms(lease, deadline, retry)
 
 
+@dataclass
+class Request:
+    """A write on its way: not there yet, stored or refused there, or forgotten by who sent it."""
+
+    lease: Lease
+    arrived: bool = False
+    stored: Lease | None = None
+
+
 class Candidate:
-    """A replica in the simulation: its clock runs ahead, and at a rate of its own."""
+    """A replica in the simulation: its clock is off, and runs at a rate of its own."""
 
     def __init__(self, name: str, offset: float, rate: float) -> None:
         self.election = Election(name, TERMS)
         self.offset, self.rate = offset, rate
         self.state = State()
-        self.reads_on_the_way: list[Lease | None] = []
+        self.request: Request | None = None
 
     def clock(self, true: float) -> Monotonic:
         return Monotonic(self.offset + self.rate * true)
 
-    def feed(self, event: Event, jitter: float) -> None:
+    def true(self, own: Monotonic) -> float:
+        return (own - self.offset) / self.rate
+
+    def feed(self, event: Event, jitter: float = 0.5) -> None:
         self.state = self.election.step(self.state, event, jitter)
 
     def leads(self, true: float) -> bool:
         return self.clock(true) < self.state.valid_until
 
+    def moments(self) -> list[float]:
+        """When something becomes due here, in true time."""
+        state = self.state
+        own = [state.next_at, state.busy_until, state.valid_until]
+        return [self.true(moment) for moment in own if moment != NEVER]
+
 
 class Candidates(RuleBasedStateMachine):
     """Several candidates over one Lease that is written by compare-and-swap. Never do two lead at once.
 
-    Clocks are skewed without bound and run up to 10 % too fast or too slow (lease and deadline are 50 %
-    apart). Requests arrive late or never, answers are lost, streams lag, processes stop and go on.
+    Clocks are off without bound and run up to 10 % too fast or too slow (lease and deadline are 50 % apart).
+    Requests arrive late or never, answers come late or never, streams lag, processes stop and go on. Time
+    passes to when something is due, or a moment before or after.
     """
-
-    candidates = Bundle("candidates")
-    jitters = st.floats(0, 0.999)
 
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
         self.stored: Lease | None = None
+        self.told: list[Lease] = []
         self.version = 1
         self.everyone: list[Candidate] = []
-        self.on_the_way: list[tuple[Candidate, Lease]] = []
+        self.forgotten: list[Request] = []
 
-    @initialize(target=candidates, offset=st.floats(-1e6, 1e6), rate=st.floats(0.9, 1.1))
-    def first(self, offset: float, rate: float) -> Candidate:
-        return self._join(offset, rate)
+    @initialize(clocks=st.lists(st.tuples(st.floats(-1e6, 1e6), st.floats(0.9, 1.1)), min_size=2, max_size=4))
+    def begin(self, clocks: list[tuple[float, float]]) -> None:
+        self.everyone = [Candidate(f"candidate-{number}", *clock) for number, clock in enumerate(clocks)]
 
-    @rule(target=candidates, offset=st.floats(-1e6, 1e6), rate=st.floats(0.9, 1.1))
-    def join(self, offset: float, rate: float) -> Candidate:
-        return self._join(offset, rate)
+    @rule(data=st.data(), around=st.sampled_from([-0.001, 0.001, 0.001, 1.0]))
+    def time_passes_to_when_something_is_due(self, data: st.DataObject, around: float) -> None:
+        due = sorted(moment for candidate in self.everyone for moment in candidate.moments())
+        later = [moment + around for moment in due if moment + around > self.now]
+        self.now = data.draw(st.sampled_from(later)) if later else self.now + 1.0
 
-    def _join(self, offset: float, rate: float) -> Candidate:
-        candidate = Candidate(f"candidate-{len(self.everyone)}", offset, rate)
-        self.everyone.append(candidate)
-        return candidate
+    @rule(data=st.data(), steps=st.integers(1, 4))
+    def one_acts(self, data: st.DataObject, steps: int) -> None:
+        candidate = data.draw(st.sampled_from(self.everyone))
+        for _ in range(steps):
+            self._act(candidate, data.draw(st.sampled_from(["quick", "quick", "quick", "slow", "none"])))
 
-    @rule(seconds=st.sampled_from([0.01, 0.5, 2.0, 5.0, 10.0, 16.0, 20.0]))
-    def pass_time(self, seconds: float) -> None:
-        self.now += seconds
+    @rule()
+    def all_act(self) -> None:
+        for candidate in self.everyone:
+            for _ in range(3):
+                self._act(candidate, "quick")
 
-    @rule(candidate=candidates, jitter=jitters, fate=st.sampled_from(["answered", "lost", "late", "dropped"]))
-    def act(self, candidate: Candidate, jitter: float, fate: str) -> None:
+    @rule(data=st.data(), fate=st.sampled_from(["arrives", "answers", "is given up"]))
+    def a_request(self, data: st.DataObject, fate: str) -> None:
+        asking = [candidate for candidate in self.everyone if candidate.request is not None]
+        if not asking:
+            return
+        candidate = data.draw(st.sampled_from(asking))
+        request = candidate.request
+        assert request is not None
+        match fate:
+            case "arrives":
+                self._arrive(request)
+            case "answers":
+                self._arrive(request)
+                self._answer(candidate, request)
+            case _:
+                candidate.request = None
+                self.forgotten.append(request)
+                candidate.feed(Failed(candidate.clock(self.now)))
+
+    @rule()
+    def a_forgotten_request_arrives(self) -> None:
+        if self.forgotten:
+            self._arrive(self.forgotten.pop(0))
+
+    @rule(data=st.data())
+    def a_stream_tells(self, data: st.DataObject) -> None:
+        if self.told:
+            candidate = data.draw(st.sampled_from(self.everyone))
+            lease = data.draw(st.sampled_from(self.told[-3:]))
+            now = candidate.clock(self.now)
+            candidate.feed(Seen(lease, lease.resource_version, now, consistent=False))
+
+    @rule(data=st.data())
+    def one_leaves(self, data: st.DataObject) -> None:
+        candidate = data.draw(st.sampled_from(self.everyone))
+        if candidate.state.leave_until is None and candidate.request is None and len(self.everyone) < 6:
+            candidate.feed(Leave(candidate.clock(self.now)))
+            self.everyone.append(Candidate(f"candidate-{len(self.everyone)}", 0.0, 1.0))
+
+    def _act(self, candidate: Candidate, answer: str) -> None:
+        if candidate.request is not None:
+            return
         now = candidate.clock(self.now)
-        wall = NOON + timedelta(seconds=self.now)
-        match candidate.election.next(candidate.state, now, wall):
+        match candidate.election.next(candidate.state, now, NOON + timedelta(seconds=self.now)):
             case Read():
-                if fate == "answered":
-                    version = self.stored.resource_version if self.stored else 0
-                    candidate.feed(Seen(self.stored, version, now, consistent=True), jitter)
-                else:
-                    candidate.feed(Failed(now), jitter)
+                version = self.stored.resource_version if self.stored else 0
+                seen = Seen(self.stored, version, now, consistent=True)
+                candidate.feed(seen if answer == "quick" else Failed(now))
             case Acquire() | Renew() | Release() as write:
-                candidate.feed(Began(write.lease, now), jitter)
-                self._write(candidate, write.lease, jitter, fate)
+                candidate.feed(Began(write.lease, now))
+                candidate.request = Request(write.lease)
+                if answer != "none":
+                    self._arrive(candidate.request)
+                if answer == "quick":
+                    self._answer(candidate, candidate.request)
             case StepDown():
-                candidate.feed(Stopped(now), jitter)
+                candidate.feed(Stopped(now))
             case Wait() | Done():
                 pass
 
-    def _write(self, candidate: Candidate, lease: Lease, jitter: float, fate: str) -> None:
-        if fate == "late":
-            self.on_the_way.append((candidate, lease))
-        if fate in {"late", "dropped"}:
-            candidate.feed(Failed(candidate.clock(self.now)), jitter)
+    def _arrive(self, request: Request) -> None:
+        if request.arrived:
             return
-        stored = self._store(lease)
+        request.arrived = True
+        if request.lease.resource_version == (self.stored.resource_version if self.stored else 0):
+            self.version += 1
+            self.stored = request.stored = replace(request.lease, resource_version=self.version)
+            self.told.append(self.stored)
+
+    def _answer(self, candidate: Candidate, request: Request) -> None:
+        candidate.request = None
         now = candidate.clock(self.now)
-        if fate == "lost":
-            candidate.feed(Failed(now), jitter)
-        else:
-            candidate.feed(Refused(now) if stored is None else Wrote(stored, now), jitter)
-
-    def _store(self, lease: Lease) -> Lease | None:
-        if lease.resource_version != (self.stored.resource_version if self.stored else 0):
-            return None
-        self.version += 1
-        self.stored = replace(lease, resource_version=self.version)
-        return self.stored
-
-    @rule()
-    def a_late_write_arrives(self) -> None:
-        if self.on_the_way:
-            _, lease = self.on_the_way.pop(0)
-            self._store(lease)
-
-    @rule(candidate=candidates, jitter=jitters)
-    def the_stream_tells(self, candidate: Candidate, jitter: float) -> None:
-        if self.stored:
-            now = candidate.clock(self.now)
-            candidate.feed(Seen(self.stored, self.stored.resource_version, now, consistent=False), jitter)
-
-    @rule(candidate=candidates, jitter=jitters)
-    def leave(self, candidate: Candidate, jitter: float) -> None:
-        if candidate.state.leave_until is None:
-            candidate.feed(Leave(candidate.clock(self.now)), jitter)
+        candidate.feed(Refused(now) if request.stored is None else Wrote(request.stored, now))
 
     @invariant()
     def at_most_one_leads(self) -> None:
@@ -454,14 +494,14 @@ class Candidates(RuleBasedStateMachine):
         assert len(leaders) <= 1, leaders
 
     @invariant()
-    def who_leads_is_in_the_record(self) -> None:
+    def who_leads_holds_the_lease(self) -> None:
         for candidate in self.everyone:
             if candidate.leads(self.now):
                 assert self.stored is not None
-                assert self.stored.holder in {candidate.election.identity, ""}
+                assert self.stored.holder == candidate.election.identity
 
 
 TestCandidates = Candidates.TestCase
 TestCandidates.settings = settings(
-    max_examples=150, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=200, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)
 )
