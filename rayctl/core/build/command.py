@@ -1,6 +1,7 @@
 """The command of a Ray pod's container 0: Ray starts with it and lives as long as it.
 
 Nobody has to exec into a pod, so an operator that restarts, or another one that takes over, leaves Ray alone.
+Why so: docs/adr/0008-ray-in-the-containers-command.md.
 """
 
 from __future__ import annotations
