@@ -61,7 +61,7 @@ bed-status: setup ## Say what runs
 setup: $(STAMP) ## Make .venv from the lock file
 
 # The lock has hashes of every wheel: two machines get the same versions, or an error.
-$(STAMP): requirements-dev.lock pyproject.toml
+$(STAMP): requirements-dev.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "rayctl needs Python 3.11 or later; $(PYTHON) is $$($(PYTHON) --version). Set PYTHON=…"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' || { echo "Python's venv module is missing (Debian: apt-get install python3-venv)"; exit 1; }
 	@echo "Making $(VENV) from requirements-dev.lock …"

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from e2e.cluster import open_cluster
+from e2e.cluster.image_recipes import Kind
 from e2e.cluster.images import ensure
 from e2e.cluster.interface import BedError, Cluster, Profile
 from e2e.terminal import REPOSITORY, StepError, Terminal
@@ -25,7 +26,7 @@ def main() -> int:
     keep = bool(os.environ.get("KEEP"))
     try:
         with open_cluster(name="demo", profile=Profile.NODES, nodes=NODES, keep=keep) as cluster:
-            for kind in ("ray", "operator"):
+            for kind in (Kind.RAY, Kind.OPERATOR):
                 cluster.push_image(ensure(kind))
             return _show(cluster, keep=keep)
     except BedError as error:

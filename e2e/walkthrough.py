@@ -20,14 +20,17 @@ class Walkthrough:
     def __init__(self, terminal: Terminal) -> None:
         self._terminal = terminal
 
-    def install(self) -> None:
-        """The CRD, a namespace, the operator in two replicas."""
+    def install(self, operator: str = OPERATOR) -> None:
+        """The CRD, a namespace, the operator: two replicas, or the file that is named."""
         t = self._terminal
         t.heading("The custom resource, a namespace, the operator")
         t.type("kubectl apply -f crd/raycluster.yaml")
         t.type(f"kubectl create namespace {NAMESPACE}")
-        t.type(f"kubectl -n {NAMESPACE} apply -f {OPERATOR}")
-        t.type(f"kubectl -n {NAMESPACE} rollout status deployment/ray-operator --timeout=180s")
+        t.type(f"kubectl -n {NAMESPACE} apply -f {operator}")
+        if operator == OPERATOR:
+            t.type(f"kubectl -n {NAMESPACE} rollout status deployment/ray-operator --timeout=180s")
+        else:
+            t.type(f"kubectl -n {NAMESPACE} wait --for=condition=Ready pod/ray-operator-pod --timeout=180s")
         t.type(f"kubectl -n {NAMESPACE} get pods")
 
     def launch(self) -> None:
@@ -35,10 +38,10 @@ class Walkthrough:
         t = self._terminal
         t.heading("Two Ray clusters")
         t.type(f"kubectl -n {NAMESPACE} apply -f {FIRST}")
-        self._wait_running("example-cluster", workers=2)
+        self.wait_running("example-cluster", workers=2)
         t.type(f"kubectl -n {NAMESPACE} get pods")
         t.type(f"kubectl -n {NAMESPACE} apply -f {SECOND}")
-        self._wait_running("example-cluster2", workers=1)
+        self.wait_running("example-cluster2", workers=1)
         t.type(f"kubectl -n {NAMESPACE} get rayclusters")
         t.type(f"kubectl -n {NAMESPACE} get pods -o wide")
         self._check_requests()
@@ -48,7 +51,7 @@ class Walkthrough:
         t = self._terminal
         t.heading("Ray programs on them")
         for cluster, nodes in (("example-cluster", 3), ("example-cluster2", 2)):
-            head = self._head(cluster)
+            head = self.head(cluster)
             program = "e2e/programs/task_on_each_node.py"
             t.type(f"kubectl -n {NAMESPACE} exec -i {head} -- python - {nodes} < {program}")
         t.type(f"kubectl -n {NAMESPACE} apply -f e2e/programs/client-job.yaml")
@@ -77,7 +80,7 @@ class Walkthrough:
         before = self._pods("example-cluster")
         edited = f"sed 's/minWorkers: 2/minWorkers: 3/' {FIRST}"
         t.type(f"{edited} | kubectl -n {NAMESPACE} apply -f -")
-        self._wait_running("example-cluster", workers=3)
+        self.wait_running("example-cluster", workers=3)
         t.type(f"kubectl -n {NAMESPACE} get pods -l ray-cluster-name=example-cluster")
         self._check_kept(before, self._pods("example-cluster"))
 
@@ -87,17 +90,18 @@ class Walkthrough:
         t.heading("Cleaning up")
         before = self._pods("example-cluster")
         t.type(f"kubectl -n {NAMESPACE} delete raycluster example-cluster2")
-        self._wait_gone("example-cluster2")
+        self.wait_gone("example-cluster2")
         t.type(f"kubectl -n {NAMESPACE} get pods")
         self._check_kept(before, self._pods("example-cluster"))
         t.type(f"kubectl -n {NAMESPACE} delete -f {FIRST}")
-        self._wait_gone("example-cluster")
+        self.wait_gone("example-cluster")
         t.type(f"kubectl -n {NAMESPACE} delete -f {OPERATOR}")
         t.type("kubectl delete crd rayclusters.cluster.ray.io")
         t.type(f"kubectl delete namespace {NAMESPACE}")
 
-    def _wait_running(self, cluster: str, workers: int) -> None:
-        self._terminal.wait(cluster, lambda: self._missing(cluster, workers), timeout=240)
+    def wait_running(self, cluster: str, workers: int, timeout: float = 240) -> None:
+        """Wait until a cluster runs with that many workers, all ready."""
+        self._terminal.wait(cluster, lambda: self._missing(cluster, workers), timeout)
 
     def _missing(self, cluster: str, workers: int) -> str:
         """Return what a cluster still lacks to run with that many workers, or ''."""
@@ -111,7 +115,9 @@ class Walkthrough:
         ]
         return f"{status.get('phase', 'no status yet')} ({'; '.join(reasons) or 'not looked at yet'})"
 
-    def _wait_gone(self, cluster: str) -> None:
+    def wait_gone(self, cluster: str) -> None:
+        """Wait until nothing of a cluster is left."""
+
         def left() -> str:
             names = self._terminal.ask(
                 f"kubectl -n {NAMESPACE} get pods,services -l ray-cluster-name={cluster} -o name"
@@ -120,7 +126,8 @@ class Walkthrough:
 
         self._terminal.wait(f"what belonged to {cluster} to be gone", left, timeout=120)
 
-    def _head(self, cluster: str) -> str:
+    def head(self, cluster: str) -> str:
+        """Return the name of a cluster's head."""
         return self._terminal.ask(
             f"kubectl -n {NAMESPACE} get pods -l ray-cluster-name={cluster},ray-node-type=head"
             " -o jsonpath='{.items[0].metadata.name}'"

@@ -1,6 +1,7 @@
 """Provider `k3s`: a container of a Docker engine, by testcontainers, where there is one."""
 
 import io
+import os
 import tarfile
 import tempfile
 from collections.abc import Iterator
@@ -25,6 +26,10 @@ def k3s_image() -> str:
 
 def why_unavailable() -> str | None:
     """None where a Docker engine answers and has or gets the image; else the reason, for people."""
+    host = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
+    # Asked first, because docker's client leaks its socket where there is nothing to connect to.
+    if host.startswith("unix://") and not Path(host.removeprefix("unix://")).is_socket():
+        return f"no Docker engine answers: {host} is not there"
     import docker
     from docker.errors import DockerException
 
