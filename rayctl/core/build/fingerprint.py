@@ -1,8 +1,8 @@
 """Digests that tell whether something changed.
 
 A pod's fingerprint is taken of what the *user* wrote for its type, never of what we made of it: then another
-version of the operator restarts nothing (docs/adr/0007-fingerprint-of-user-input.md). Whoever lets it depend on a new field
-must leave that field out while it isn't set, or every pod in the world is replaced on upgrade.
+version of the operator restarts nothing (docs/adr/0007-fingerprint-of-user-input.md). Whoever lets it depend
+on a new field must leave that field out while it isn't set, or every pod in the world is replaced on upgrade.
 """
 
 from __future__ import annotations
