@@ -166,26 +166,28 @@ drain() {
   done
 }
 
+# Ends the processes of a name: end_all NAME TENTHS-OF-A-SECOND-TO-WAIT.
 end_all() {
-  local pid deadline
-  (( deadline = SECONDS + 5 ))
+  local pid left=$2
   for pid in "${!ray[@]}"; do
     [[ ${ray[$pid]} == "$1" ]] && kill -TERM "$pid" 2>/dev/null || continue
-    while is_alive "$pid" && (( SECONDS < deadline )); do pause 0.1; done
+    while is_alive "$pid" && (( left-- > 0 )); do pause 0.1; done
   done
 }
 
 # The head goes at once: it is the cluster, and while it lingers its Service leads to it.
 stop() {
-  local pid
+  local pid tenths=50
   trap : TERM INT
   say "told to end"
   find_ray
   if [[ $head_port ]]; then
     for pid in "${!ray[@]}"; do drain "$pid"; done
+    # Without a head the raylet would only try to take leave of it.
+    reaches "$RAY_HEAD_IP" "$head_port" 2>/dev/null || tenths=5
   fi
-  end_all raylet
-  end_all gcs_server
+  end_all raylet "$tenths"
+  end_all gcs_server 10  # it would wait for each connection, and has nothing to lose
   finish 143
 }
 

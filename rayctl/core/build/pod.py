@@ -31,7 +31,7 @@ from rayctl.core.build.ray_start import agent_port
 
 _DRAIN_SECONDS = 30
 _STOP_SECONDS = 15
-"""What ending takes after the drain: up to 5 s each for raylet and GCS, and some for a slow machine."""
+"""What ending takes after the drain: up to 5 s for the raylet, 1 s for the GCS, more on a slow machine."""
 
 
 @dataclass(frozen=True, slots=True)
