@@ -35,6 +35,9 @@ ANNOTATION_INCARNATION = "cluster.ray.io/incarnation"
 ANNOTATION_FINGERPRINT = "cluster.ray.io/fingerprint"
 """On pods: digest of the user's input for this type; on the Service: of the manifest that we applied."""
 
+ANNOTATION_SESSION = "cluster.ray.io/session"
+"""On workers: the life of the head that they were made for. Ray's state dies with its head's processes."""
+
 GCS_PORT = 6379
 CLIENT_PORT = 10001
 DASHBOARD_PORT = 8265

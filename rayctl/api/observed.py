@@ -32,6 +32,8 @@ class PodView(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """-1: not ours, or from an operator that did not count."""
     incarnation: int = 0
     fingerprint: str = ""
+    session: str = ""
+    """On a worker: the head's session that it was made for; '' where that is not known."""
     phase: str = "Pending"
     """Kubernetes' word: Pending, Running, Succeeded, Failed, Unknown."""
     ready: bool = False

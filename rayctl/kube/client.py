@@ -96,7 +96,8 @@ class KubeClient:
         """Return the answer's JSON, unread.
 
         What the server puts off (429, 503 with Retry-After) is asked again for as long as ``timeout`` lasts;
-        credentials that it does not take are read anew once. Nothing else is repeated.
+        credentials that it does not take are read anew once. aiohttp repeats what is idempotent (not POST and
+        PATCH) once when a connection breaks before an answer. Nothing else is repeated.
 
         Raises:
             KubeError: see :mod:`rayctl.kube.errors`; whatever ``guard`` raises passes through.

@@ -170,6 +170,7 @@ def pod_view(body: Wire) -> PodView:
         ordinal=_count(annotations.get(names.ANNOTATION_ORDINAL, ""), -1),
         incarnation=_count(annotations.get(names.ANNOTATION_INCARNATION, ""), 0),
         fingerprint=sys.intern(annotations.get(names.ANNOTATION_FINGERPRINT, "")),
+        session=sys.intern(annotations.get(names.ANNOTATION_SESSION, "")),
         phase=sys.intern(status.phase or "Pending"),
         ready=_is_true(conditions.get("Ready")),
         scheduled=bool(pod.spec.node_name) or _is_true(conditions.get("PodScheduled")),

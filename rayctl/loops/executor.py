@@ -120,7 +120,7 @@ class _Run:
         self.notes.append(Note(Reason.FAILED_CREATE, text, warning=True))
 
     async def _delete(self, action: DeletePod) -> None:
-        gone = await self._writer.delete_pod(self._key, action.pod.name, action.pod.uid)
+        gone = await self._writer.delete_pod(self._key, action.pod.name, action.pod.uid, action.grace)
         if gone is not None:
             self._cache.accept(gone)
 

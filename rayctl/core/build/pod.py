@@ -14,6 +14,7 @@ from rayctl.api.names import (
     ANNOTATION_FINGERPRINT,
     ANNOTATION_INCARNATION,
     ANNOTATION_ORDINAL,
+    ANNOTATION_SESSION,
     PodName,
     Role,
     Slot,
@@ -51,12 +52,17 @@ class PodTemplate:
         """Return the name of the pod that fills the ordinal's place for the ``incarnation``-th time."""
         return pod_name(self.prefix, self._cluster, Slot(self._role, self._pod_type, ordinal), incarnation)
 
-    def manifest(self, ordinal: int, incarnation: int) -> Document:
-        """Return the pod to create. Parts of it are shared with other manifests: read only."""
+    def manifest(self, ordinal: int, incarnation: int, session: str = "") -> Document:
+        """Return the pod to create; ``session`` is the head's that a worker is made for.
+
+        Parts of it are shared with other manifests: read only.
+        """
         annotations = self._annotations | {
             ANNOTATION_ORDINAL: str(ordinal),
             ANNOTATION_INCARNATION: str(incarnation),
         }
+        if session:
+            annotations[ANNOTATION_SESSION] = session
         metadata = self._metadata | {"name": self.name(ordinal, incarnation), "annotations": annotations}
         return self._pod | {"metadata": metadata}
 

@@ -62,6 +62,8 @@ class DeletePod:
 
     pod: PodView
     why: str
+    grace: int | None = None
+    """Seconds that it has to end; None: what its spec says."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,9 +28,20 @@ from rayctl.core.reconcile.actions import (
     Observed,
     Reason,
 )
-from rayctl.core.reconcile.slots import free_ordinals, is_live, next_incarnation, of_type, surplus
+from rayctl.core.reconcile.slots import (
+    free_ordinals,
+    head_of,
+    is_live,
+    next_incarnation,
+    of_type,
+    session_of,
+    surplus,
+)
 from rayctl.core.reconcile.status import refused_status, running_status
 from rayctl.core.reconcile.trouble import blocked_for
+
+_GRACE_OF_THE_LOST = 5
+"""Seconds."""
 
 
 def decide(cluster: RayCluster, seen: Observed, targets: Targets, now: datetime) -> Decision:
@@ -40,6 +51,7 @@ def decide(cluster: RayCluster, seen: Observed, targets: Targets, now: datetime)
     work.clear_finished()
     work.clear_foreign_types()
     work.fill(Role.HEAD, cluster.head_type, 1)
+    work.clear_lost_sessions()
     for pod_type in cluster.pod_types:
         work.fill(Role.WORKER, pod_type.name, targets.get(pod_type.name, 0))
     actions = (*work.applies, *work.deletes, *work.creates)
@@ -72,9 +84,12 @@ class _Work:
     notes: list[Note] = field(default_factory=list)
     waits: list[float] = field(default_factory=list)
     taken: set[PodName] = field(default_factory=set)
+    going: set[PodName] = field(default_factory=set)
+    head: PodView | None = None
 
     def __post_init__(self) -> None:
         self.taken = {pod.name for pod in self.seen.pods}
+        self.head = head_of(self.cluster, self.seen.pods)
 
     def service(self) -> None:
         if self.seen.service_fingerprint == service_fingerprint(self.cluster):
@@ -103,13 +118,29 @@ class _Work:
             elif pod.role is Role.WORKER and self.cluster.find_type(pod.pod_type) is None:
                 self._delete([pod], f"spec.podTypes has no {pod.pod_type} any more")
 
+    def clear_lost_sessions(self) -> None:
+        """Remove the workers of a head that is no more: Ray's state died with it, they cannot join the next.
+
+        Left alone they would end by themselves after a minute of looking like workers. They have nothing to
+        save, so they get no time to drain.
+        """
+        if self.head is None:
+            return
+        session = session_of(self.head)
+        lost = [
+            pod
+            for pod in self.seen.pods
+            if is_live(pod) and pod.role is Role.WORKER and pod.session not in {"", session}
+        ]
+        self._delete(lost, f"they belong to a head before {self.head.name}", grace=_GRACE_OF_THE_LOST)
+
     def fill(self, role: Role, name: TypeName, wanted: int) -> None:
-        """Bring the pods of one role and type to the number wanted."""
+        """Bring the pods of one role and type to the number wanted; workers only beside a head."""
         pods = of_type(self.seen.pods, role, name)
-        live = [pod for pod in pods if is_live(pod)]
+        live = [pod for pod in pods if is_live(pod) and pod.name not in self.going]
         self._delete(surplus(live, wanted), f"{len(live)} of type {name} are there, {wanted} wanted")
         ordinals = free_ordinals(live, wanted)
-        if not ordinals:
+        if not ordinals or (role is Role.WORKER and self.head is None):
             return
         trouble = self.seen.find_trouble(name)
         wait = blocked_for(trouble, self.now)
@@ -125,17 +156,19 @@ class _Work:
         pod_type = self.cluster.find_type(name)
         assert pod_type is not None
         template = pod_template(self.cluster, pod_type, role)
+        session = session_of(self.head) if role is Role.WORKER and self.head else ""
         for ordinal in ordinals:
             slot = Slot(role, name, ordinal)
             incarnation, pod = next_incarnation(template.prefix, self.cluster.uid, slot, self.taken, pods)
             self.taken.add(pod)
-            manifest = template.manifest(ordinal, incarnation)
+            manifest = template.manifest(ordinal, incarnation, session)
             self.creates.append(CreatePod(slot, incarnation, pod, manifest, why))
 
-    def _delete(self, pods: Sequence[PodView], why: str) -> None:
+    def _delete(self, pods: Sequence[PodView], why: str, grace: int | None = None) -> None:
         if not pods:
             return
-        self.deletes.extend(DeletePod(pod, why) for pod in pods)
+        self.deletes.extend(DeletePod(pod, why, grace) for pod in pods)
+        self.going.update(pod.name for pod in pods)
         names = ", ".join(pod.name for pod in pods[:3]) + (" …" if len(pods) > 3 else "")
         self.notes.append(Note(Reason.DELETING_PODS, f"Removing {_count(len(pods))} ({names}): {why}"))
 

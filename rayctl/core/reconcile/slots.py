@@ -12,11 +12,23 @@ from itertools import count
 
 from rayctl.api.names import PodName, Role, Slot, TypeName, Uid, pod_name
 from rayctl.api.observed import PodView
+from rayctl.api.raycluster import RayCluster
 
 
 def is_live(pod: PodView) -> bool:
     """Return whether a pod counts: it is neither on its way out nor at its end."""
     return not pod.deleting and not pod.finished
+
+
+def head_of(cluster: RayCluster, pods: Iterable[PodView]) -> PodView | None:
+    """Return the live head of a cluster: of several the one that stays."""
+    live = [pod for pod in of_type(pods, Role.HEAD, cluster.head_type) if is_live(pod)]
+    return min(live, key=lambda pod: (not pod.ready, pod.created, pod.name), default=None)
+
+
+def session_of(head: PodView) -> str:
+    """Return the name of a head's present life: another pod, or another start of it, is another."""
+    return f"{head.uid}.{head.restarts}"
 
 
 def surplus(live: Sequence[PodView], wanted: int) -> tuple[PodView, ...]:

@@ -23,7 +23,7 @@ from rayctl.api.status import (
 )
 from rayctl.core.autoscale.minimum import Targets
 from rayctl.core.reconcile.actions import Observed, Reason
-from rayctl.core.reconcile.slots import is_live, of_type
+from rayctl.core.reconcile.slots import head_of, is_live, of_type
 
 
 def refused_status(view: ClusterView, error: SpecError) -> RayClusterStatus:
@@ -43,7 +43,7 @@ def running_status(
     cluster: RayCluster, seen: Observed, targets: Targets, *, settled: bool
 ) -> RayClusterStatus:
     """Return the status of a cluster that is understood. ``settled``: this pass found nothing to do."""
-    head = _head(cluster, seen)
+    head = head_of(cluster, seen.pods)
     types = tuple(_type_status(cluster, kind, seen, targets) for kind in cluster.pod_types)
     desired = sum(kind.desired for kind in types)
     ready = sum(kind.ready for kind in types)
@@ -63,11 +63,6 @@ def running_status(
         autoscaler_retries=_recoveries(seen, head),
         conditions=tuple(replace(c, observed_generation=cluster.generation) for c in conditions),
     )
-
-
-def _head(cluster: RayCluster, seen: Observed) -> PodView | None:
-    live = [pod for pod in of_type(seen.pods, Role.HEAD, cluster.head_type) if is_live(pod)]
-    return min(live, key=lambda pod: (not pod.ready, pod.created, pod.name), default=None)
 
 
 def _recoveries(seen: Observed, head: PodView | None) -> int:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rayctl.api.document import FieldError, SpecError
+from rayctl.api.document import FieldError, Reader, SpecError
 from rayctl.api.names import PodName, Role, TypeName, Uid
 from rayctl.api.observed import ClusterView, PodView
 from rayctl.api.raycluster import RayCluster
@@ -59,6 +59,7 @@ def apply(cluster: RayCluster, observed: Observed, actions: tuple[Action, ...]) 
                     pod_type=kind,
                     ordinal=ordinal,
                     incarnation=action.incarnation,
+                    session=session_in(action),
                     phase="Pending",
                     ready=False,
                 )
@@ -67,6 +68,18 @@ def apply(cluster: RayCluster, observed: Observed, actions: tuple[Action, ...]) 
             case ApplyService():
                 service = service_fingerprint(cluster)
     return replace(observed, pods=tuple(pods.values()), service_fingerprint=service)
+
+
+def session_in(action: CreatePod) -> str:
+    metadata = Reader(action.manifest).inner("metadata")
+    return metadata.inner("annotations").text("cluster.ray.io/session")
+
+
+def settle_down(cluster: RayCluster, observed: Observed) -> Observed:
+    """What is seen after as many passes as it takes, two at the most: the head first, then its workers."""
+    for _ in range(2):
+        observed = apply(cluster, observed, pass_over(cluster, observed).actions)
+    return observed
 
 
 def created(decision: Decision) -> list[tuple[str, str, int]]:
@@ -83,13 +96,56 @@ def deleted(decision: Decision) -> list[str]:
 
 def test_a_new_cluster_gets_its_service_first_then_the_head_then_the_workers() -> None:
     cluster = a_cluster(workers=2)
+    nothing = seen(cluster, service_fingerprint=None)
 
-    decision = pass_over(cluster, seen(cluster, service_fingerprint=None))
+    first = pass_over(cluster, nothing)
+    second = pass_over(cluster, apply(cluster, nothing, first.actions))
 
-    assert isinstance(decision.actions[0], ApplyService)
-    assert created(decision) == [("head", HEAD, 0), ("worker", WORKER, 0), ("worker", WORKER, 1)]
-    assert [note.reason for note in decision.notes] == [Reason.CREATING_PODS]
-    assert "2 workers of type worker-node" in decision.notes[0].text
+    assert isinstance(first.actions[0], ApplyService)
+    assert created(first) == [("head", HEAD, 0)]
+    assert created(second) == [("worker", WORKER, 0), ("worker", WORKER, 1)]
+    assert [note.reason for note in second.notes] == [Reason.CREATING_PODS]
+    assert "2 workers of type worker-node" in second.notes[0].text
+
+
+def test_workers_are_made_for_the_session_of_the_head_that_is_there() -> None:
+    cluster = a_cluster(workers=1)
+
+    decision = pass_over(cluster, seen(cluster, a_pod("h", head=True, uid=Uid("abc"), restarts=2)))
+
+    (create,) = decision.actions
+    assert isinstance(create, CreatePod)
+    assert session_in(create) == "abc.2"
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        pytest.param(a_pod("h2", head=True, uid=Uid("new"), incarnation=1), id="another head"),
+        pytest.param(
+            a_pod("h", head=True, uid=Uid("old"), restarts=1), id="the head's container was started again"
+        ),
+    ],
+)
+def test_workers_of_a_lost_head_are_replaced_at_once(head: PodView) -> None:
+    cluster = a_cluster(workers=1)
+
+    decision = pass_over(cluster, seen(cluster, head, a_pod("w", session="old.0")))
+
+    assert deleted(decision) == ["w"]
+    assert created(decision) == [("worker", WORKER, 0)]
+    assert [action.grace for action in decision.actions if isinstance(action, DeletePod)] == [5]
+
+
+def test_workers_wait_for_a_head_to_be_there() -> None:
+    cluster = a_cluster(workers=1)
+
+    decision = pass_over(
+        cluster, seen(cluster, a_pod("w", session="old.0"), a_pod("h", head=True, deleting=True))
+    )
+
+    assert created(decision) == [("head", HEAD, 0)]
+    assert deleted(decision) == []
 
 
 def test_a_cluster_that_is_as_it_should_be_is_left_alone() -> None:
@@ -147,7 +203,7 @@ def test_a_cluster_that_is_as_it_should_be_is_left_alone() -> None:
             [a_pod("h", head=True, pod_type=TypeName("old-head")), a_pod("w0"), a_pod("w1", ordinal=1)],
             [("head", HEAD, 0)],
             ["h"],
-            id="a head of another type is replaced",
+            id="a head of another type is replaced, and its workers once there is one",
         ),
         pytest.param(
             [
@@ -207,7 +263,7 @@ def test_a_service_that_was_refused_waits_and_the_pods_are_made() -> None:
     decision = pass_over(cluster, seen(cluster, service_fingerprint=None, service_trouble=trouble))
 
     assert not any(isinstance(action, ApplyService) for action in decision.actions)
-    assert len(created(decision)) == 2
+    assert created(decision) == [("head", HEAD, 0)]
     assert decision.wake_after == 5
 
 
@@ -291,6 +347,7 @@ pods_of_a_cluster = st.lists(
         phase=st.sampled_from(["Pending", "Running", "Failed", "Succeeded", "Unknown"]),
         ready=st.booleans(),
         deleting=st.booleans(),
+        session=st.sampled_from(["", "uid-of-another.0"]),
         created=st.floats(0, 100),
     ),
     max_size=12,
@@ -303,7 +360,7 @@ def test_after_a_perfect_execution_nothing_is_left_to_do(pods: list[PodView], wo
     cluster = a_cluster(workers=workers)
     before = seen(cluster, *pods, service_fingerprint=None)
 
-    after = apply(cluster, before, pass_over(cluster, before).actions)
+    after = settle_down(cluster, before)
 
     assert pass_over(cluster, after).actions == ()
     live = [pod for pod in after.pods if not pod.deleting and not pod.finished]
@@ -321,7 +378,7 @@ def test_stopped_after_any_prefix_it_never_has_too_many_and_ends_the_same(
 
     observed = apply(cluster, observed, pass_over(cluster, observed).actions[:done])
     live = sum(not pod.deleting and not pod.finished for pod in observed.pods)
-    observed = apply(cluster, observed, pass_over(cluster, observed).actions)
+    observed = settle_down(cluster, observed)
 
     assert live <= max(started_with, workers + 1)
     assert pass_over(cluster, observed).actions == ()
@@ -346,20 +403,20 @@ def test_the_order_in_which_pods_are_seen_changes_nothing(
 def test_two_leaders_that_see_the_same_choose_the_same_names() -> None:
     cluster = a_cluster(workers=3)
 
-    names = [
-        [action.name for action in pass_over(cluster, seen(cluster), NOW + timedelta(seconds=wait)).actions
-         if isinstance(action, CreatePod)]
-        for wait in (0, 5)
-    ]  # fmt: skip
+    def names(now: datetime) -> list[PodName]:
+        decision = pass_over(cluster, seen(cluster, a_pod("h", head=True)), now)
+        return [action.name for action in decision.actions if isinstance(action, CreatePod)]
 
-    assert names[0] == names[1]
-    assert len(set(names[0])) == 4
+    first, second = names(NOW), names(NOW + timedelta(seconds=5))
+
+    assert first == second
+    assert len(set(first)) == 3
 
 
 def test_a_cluster_made_anew_under_the_same_name_has_other_pod_names() -> None:
     first, second = (replace(a_cluster(workers=3), uid=Uid(uid)) for uid in ("one", "two"))
 
     def names(cluster: RayCluster) -> set[PodName]:
-        return {a.name for a in pass_over(cluster, seen(cluster)).actions if isinstance(a, CreatePod)}
+        return {pod.name for pod in settle_down(cluster, seen(cluster)).pods}
 
     assert names(first).isdisjoint(names(second))
