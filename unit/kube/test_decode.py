@@ -1,0 +1,191 @@
+"""What the API says of a pod, a Service and a RayCluster, as records."""
+
+from typing import Any
+
+import msgspec
+import orjson
+import pytest
+
+from rayctl.api.document import SpecError
+from rayctl.api.names import ClusterKey, Role
+from rayctl.api.raycluster import RayCluster
+from rayctl.kube.decode import cluster_view, pod_view, service_view
+from unit.builders import UID, a_cluster_document
+
+WAITING_FOR_IMAGE = {"waiting": {"reason": "ImagePullBackOff", "message": "Back-off pulling image"}}
+BEING_CREATED = {"waiting": {"reason": "ContainerCreating"}}
+UNSCHEDULABLE = {
+    "type": "PodScheduled",
+    "status": "False",
+    "reason": "Unschedulable",
+    "message": "0/4 nodes are available",
+}
+
+
+def a_pod(
+    *, status: dict[str, Any] | None = None, spec: dict[str, Any] | None = None, **metadata: Any
+) -> bytes:
+    given = {"name": "a", "namespace": "ray", "uid": "u", "resourceVersion": "42"}
+    document = {"metadata": given | metadata, "spec": spec or {}, "status": status or {}}
+    return orjson.dumps(document)
+
+
+def a_container(state: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    return {"name": "ray", "ready": False, "restartCount": 0, "state": state, **fields}
+
+
+def test_a_pod_of_ours_tells_what_it_is_for() -> None:
+    pod = pod_view(
+        a_pod(
+            labels={"ray-cluster-name": "c", "ray-node-type": "head", "ray-user-node-type": "head-node"},
+            annotations={
+                "cluster.ray.io/ordinal": "3",
+                "cluster.ray.io/incarnation": "2",
+                "cluster.ray.io/fingerprint": "abc",
+            },
+            ownerReferences=[{"uid": "someone"}, {"uid": UID, "controller": True}],
+            creationTimestamp="1970-01-01T00:01:00Z",
+            deletionTimestamp="1970-01-01T00:02:00Z",
+            spec={"nodeName": "n1", "containers": [{"name": "skipped"}]},
+            status={
+                "phase": "Running",
+                "podIP": "10.0.0.1",
+                "conditions": [{"type": "Ready", "status": "True"}],
+                "containerStatuses": [a_container({"running": {}}, restartCount=2)],
+            },
+        )
+    )
+
+    assert (pod.key, pod.owner, pod.resource_version) == (ClusterKey("ray", "c"), UID, 42)
+    assert (pod.role, pod.pod_type, pod.ordinal, pod.incarnation) == (Role.HEAD, "head-node", 3, 2)
+    assert (pod.fingerprint, pod.phase, pod.node, pod.ip) == ("abc", "Running", "n1", "10.0.0.1")
+    assert (pod.ready, pod.scheduled, pod.deleting, pod.restarts, pod.created) == (True, True, True, 2, 60.0)
+    assert (pod.reason, pod.message) == ("", "")
+
+
+def test_a_pod_of_an_operator_that_did_not_count_has_no_ordinal() -> None:
+    pod = pod_view(a_pod(labels={"ray-cluster-name": "c", "ray-node-type": "worker"}))
+
+    assert (pod.owner, pod.ordinal, pod.incarnation, pod.phase, pod.ready) == ("", -1, 0, "Pending", False)
+
+
+@pytest.mark.parametrize("text", ["", "-1", "1.5", "three", "٣ three"])
+def test_an_ordinal_edited_by_hand_to_nonsense_is_none(text: str) -> None:
+    assert pod_view(a_pod(annotations={"cluster.ray.io/ordinal": text})).ordinal == -1
+
+
+def test_lists_and_mappings_may_be_null() -> None:
+    pod = pod_view(
+        a_pod(
+            labels=None,
+            annotations=None,
+            ownerReferences=None,
+            status={"conditions": None, "containerStatuses": None, "initContainerStatuses": None},
+        )
+    )
+
+    assert pod.key == ClusterKey("ray", "")
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "message"),
+    [
+        pytest.param({"phase": "Pending"}, "", "", id="nothing is wrong"),
+        pytest.param(
+            {"conditions": [UNSCHEDULABLE]}, "Unschedulable", "0/4 nodes are available", id="no node has room"
+        ),
+        pytest.param(
+            {"containerStatuses": [a_container(WAITING_FOR_IMAGE)]},
+            "ImagePullBackOff",
+            "Back-off pulling image",
+            id="no image",
+        ),
+        pytest.param({"containerStatuses": [a_container(BEING_CREATED)]}, "", "", id="it is under way"),
+        pytest.param(
+            {"initContainerStatuses": [a_container(WAITING_FOR_IMAGE)], "containerStatuses": []},
+            "ImagePullBackOff",
+            "Back-off pulling image",
+            id="no image of an init container",
+        ),
+        pytest.param(
+            {"containerStatuses": [a_container({"terminated": {"reason": "OOMKilled", "exitCode": 137}})]},
+            "OOMKilled",
+            "exit code 137",
+            id="out of memory",
+        ),
+        pytest.param(
+            {"containerStatuses": [a_container({"terminated": {"reason": "Completed", "exitCode": 0}})]},
+            "",
+            "",
+            id="an init container that has done its work is no reason",
+        ),
+        pytest.param(
+            {
+                "phase": "Failed",
+                "reason": "Evicted",
+                "message": "low on memory",
+                "containerStatuses": [a_container({"terminated": {"reason": "Error", "exitCode": 137}})],
+            },
+            "Evicted",
+            "low on memory",
+            id="evicted, which is why its container ended",
+        ),
+    ],
+)
+def test_why_a_pod_does_not_run(status: dict[str, Any], reason: str, message: str) -> None:
+    pod = pod_view(a_pod(status=status))
+
+    assert (pod.reason, pod.message) == (reason, message)
+
+
+def test_a_long_message_is_cut() -> None:
+    status = {"conditions": [UNSCHEDULABLE | {"message": "x" * 1000}]}
+
+    assert len(pod_view(a_pod(status=status)).message) == 256
+
+
+def test_strings_that_many_pods_share_are_kept_once() -> None:
+    first, second = (pod_view(a_pod(labels={"ray-cluster-name": "c"}, spec={"nodeName": "n1"})) for _ in "ab")
+
+    assert first.node is second.node
+    assert first.key.name is second.key.name
+
+
+def test_a_service_tells_its_address_and_its_fingerprint() -> None:
+    service = service_view(
+        orjson.dumps(
+            {
+                "metadata": {
+                    "name": "c-ray-head",
+                    "namespace": "ray",
+                    "labels": {"ray-cluster-name": "c"},
+                    "annotations": {"cluster.ray.io/fingerprint": "abc"},
+                },
+                "spec": {"clusterIP": "10.96.0.9"},
+            }
+        )
+    )
+
+    assert (service.key, service.cluster_ip) == (ClusterKey("ray", "c"), "10.96.0.9")
+    assert service.fingerprint == "abc"
+
+
+def test_a_cluster_is_understood() -> None:
+    document = a_cluster_document() | {"status": {"phase": "Running"}}
+
+    cluster = cluster_view(orjson.dumps(document))
+
+    assert isinstance(cluster.spec, RayCluster)
+    assert (cluster.uid, cluster.generation, cluster.status.phase) == (UID, 1, "Running")
+
+
+def test_a_cluster_that_is_not_understood_says_why() -> None:
+    cluster = cluster_view(orjson.dumps(a_cluster_document(headPodType="nowhere")))
+
+    assert isinstance(cluster.spec, SpecError)
+    assert "spec.headPodType" in str(cluster.spec)
+
+
+def test_what_is_no_object_is_an_error() -> None:
+    with pytest.raises(msgspec.DecodeError):
+        pod_view(b'{"metadata": []}')
