@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib.metadata
-import random
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -21,13 +20,15 @@ import orjson
 
 from rayctl.api.moment import Seconds
 from rayctl.clock import Clock
+from rayctl.kube.backoff import Backoff
 from rayctl.kube.config import Connection
 from rayctl.kube.errors import Garbled, Throttled, Unauthorized, Unreachable, refusal
 from rayctl.kube.resource import Call, Verb
 
 CALL_TIMEOUT: Seconds = 30.0
 _CONNECT_TIMEOUT: Seconds = 5.0
-_MIN_RETRY: Seconds = 0.5
+_FIRST_RETRY: Seconds = 0.5
+_LONGEST_RETRY: Seconds = 8.0
 _BUFFER = 2**21  # a line of a watch may be as long as etcd's limit allows: 1.5 MiB and some
 
 T = TypeVar("T")
@@ -103,11 +104,12 @@ class KubeClient:
             KubeError: see :mod:`rayctl.kube.errors`; whatever ``guard`` raises passes through.
         """
         ends = self._clock.monotonic() + timeout
+        backoff = Backoff(_FIRST_RETRY, _LONGEST_RETRY)
         while True:
             try:
                 return await self._within(ends, timeout, call, guard)
             except Throttled as error:
-                wait = max(error.retry_after, _MIN_RETRY) * random.uniform(1.0, 1.2)  # noqa: S311
+                wait = error.retry_after + backoff.next()
                 if self._clock.monotonic() + wait >= ends:
                     raise
                 await asyncio.sleep(wait)

@@ -43,6 +43,17 @@ async def test_what_the_server_puts_off_is_asked_again_when_it_says(
     assert server.count("create", "pods") == 2
 
 
+async def test_what_is_put_off_without_a_time_is_asked_less_and_less_often(
+    server: FakeApiServer, client: KubeClient
+) -> None:
+    server.fail("create", "pods", answer(429, "TooManyRequests"), times=100)
+
+    with pytest.raises(Throttled):
+        await client.send(CREATE, timeout=3)
+
+    assert 2 <= server.count("create", "pods") <= 5  # after 0.5 s, 1 s, 2 s, each cut by a half at most
+
+
 async def test_what_is_put_off_beyond_the_deadline_fails_at_once(
     server: FakeApiServer, client: KubeClient
 ) -> None:
