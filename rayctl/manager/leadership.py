@@ -191,7 +191,7 @@ class Leadership:
         if problem:
             log.warning("%s: %s; trying on", self._store, problem)
         else:
-            log.info("%s: the API server answers again", self._store)
+            log.info("%s: works again", self._store)
         self._problem = problem
 
 

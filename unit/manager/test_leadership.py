@@ -1,0 +1,332 @@
+"""Leadership on a Lease: who works, when the work is stopped, and what is left behind."""
+
+import asyncio
+import logging
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rayctl.core.election import Election, Terms
+from rayctl.kube.client import KubeClient
+from rayctl.kube.config import Connection, Source
+from rayctl.kube.errors import Unreachable
+from rayctl.kube.lease import LeaseStore
+from rayctl.kube.resource import PODS, Call, Verb
+from rayctl.manager.leadership import Leadership, identity_of
+from unit.fakes.apiserver import FakeApiServer, answer, hang, lost
+from unit.fakes.clock import LoopClock
+from unit.fakes.objects import Place
+
+TERMS = Terms(lease=1, renew_deadline=0.5, retry_period=0.1)
+PLACE = Place("leases", "ray", "ray-operator")
+
+
+class Replica:
+    """A replica: its leadership, and a diary of what its work did."""
+
+    def __init__(self, client: KubeClient, name: str, clock: LoopClock) -> None:
+        self.clock = clock
+        self.diary: list[str] = []
+        self.leadership = Leadership(
+            LeaseStore(client, "ray", "ray-operator", clock), Election(name, TERMS), clock
+        )
+        self.stop_for = 0.0
+        self.error: Exception | None = None
+        self.barrier_errors: list[Exception] = []
+        self.task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self.task = asyncio.create_task(self.leadership.run(self._lead, self._barrier))
+
+    async def end(self) -> None:
+        assert self.task is not None
+        self.task.cancel()
+        await asyncio.wait({self.task})
+
+    async def _barrier(self) -> None:
+        if self.barrier_errors:
+            raise self.barrier_errors.pop()
+        self.diary.append("barrier")
+
+    async def _lead(self) -> None:
+        self.diary.append("works")
+        try:
+            if self.error is not None:
+                raise self.error
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(self.stop_for)
+            self.diary.append("stopped")
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[FakeApiServer]:
+    async with FakeApiServer() as server:
+        yield server
+
+
+@pytest.fixture
+async def replica(server: FakeApiServer, tmp_path: Path) -> AsyncIterator[Callable[[str], Replica]]:
+    """A function that makes a replica, with a client of its own; all are ended at the end."""
+    made: list[Replica] = []
+    clients: list[KubeClient] = []
+    connection = await Connection.open(Source(server.kubeconfig(tmp_path)), LoopClock())
+
+    def make(name: str) -> Replica:
+        clock = LoopClock(skew=1e6 * len(made))
+        clients.append(KubeClient(connection, clock, identity=name))
+        made.append(Replica(clients[-1], name, clock))
+        return made[-1]
+
+    yield make
+    server.heal()
+    for one in made:
+        if one.task is not None and not one.task.done():
+            await one.end()
+    for client in clients:
+        await client.close()
+
+
+async def until(true: Callable[[], object], seconds: float = 4.0) -> None:
+    async with asyncio.timeout(seconds):
+        while not true():  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+
+
+@asynccontextmanager
+async def within(seconds: float) -> AsyncIterator[None]:
+    began = asyncio.get_running_loop().time()
+    yield
+    assert asyncio.get_running_loop().time() - began <= seconds
+
+
+def spec(server: FakeApiServer) -> dict[str, Any]:
+    found: dict[str, Any] = server.objects.get(PLACE)["spec"]
+    return found
+
+
+async def test_the_work_starts_behind_the_barrier(replica: Callable[[str], Replica]) -> None:
+    one = replica("one")
+    one.start()
+
+    await until(lambda: "works" in one.diary)
+
+    assert one.diary == ["barrier", "works"]
+    assert one.leadership.is_leader
+    assert one.leadership.leader == "one"
+
+
+async def test_a_barrier_that_fails_is_tried_again(replica: Callable[[str], Replica]) -> None:
+    one = replica("one")
+    call = Call(verb=Verb.LIST, resource=PODS, namespace="ray")
+    one.barrier_errors = [Unreachable(call, "away"), Unreachable(call, "away")]
+    one.start()
+
+    await until(lambda: "works" in one.diary)
+
+    assert one.diary == ["barrier", "works"]
+
+
+async def test_only_one_of_three_works(server: FakeApiServer, replica: Callable[[str], Replica]) -> None:
+    three = [replica(name) for name in ("one", "two", "three")]
+    for one in three:
+        one.start()
+    await until(lambda: any(one.diary for one in three))
+    await asyncio.sleep(1.2)  # longer than a lease
+
+    assert sorted(one.diary for one in three) == [[], [], ["barrier", "works"]]
+    assert sum(one.leadership.is_leader for one in three) == 1
+    assert spec(server)["leaseTransitions"] == 0
+    assert re.fullmatch(r"\S+T\S+\.\d{6}Z", spec(server)["renewTime"])
+
+
+async def test_a_renewal_needs_no_read(server: FakeApiServer, replica: Callable[[str], Replica]) -> None:
+    one = replica("one")
+    one.start()
+    await until(lambda: server.count("update", "leases") >= 3)
+
+    assert server.count("get", "leases") == 1
+
+
+async def test_work_is_stopped_when_renewals_hang_and_begins_again_when_they_do_not(
+    server: FakeApiServer, replica: Callable[[str], Replica]
+) -> None:
+    one = replica("one")
+    one.start()
+    await until(lambda: "works" in one.diary)
+    server.fail("update", "leases", hang(), times=1000)
+    server.fail("get", "leases", hang(), times=1000)
+
+    async with within(TERMS.renew_deadline + TERMS.retry_period + 0.2):
+        await until(lambda: "stopped" in one.diary)
+    assert not one.leadership.is_leader
+
+    server.heal()
+    await until(lambda: one.diary == ["barrier", "works", "stopped", "barrier", "works"])
+
+
+async def test_a_stolen_lease_stops_the_work_at_once_though_a_renewal_hangs(
+    server: FakeApiServer, replica: Callable[[str], Replica]
+) -> None:
+    one = replica("one")
+    one.start()
+    await until(lambda: "works" in one.diary)
+    server.fail("update", "leases", hang(), times=1000)
+    await until(lambda: server.count("update", "leases") >= 1)
+
+    async with within(0.25):  # the hanging renewal alone lasts longer than that
+        server.objects.merge(PLACE, {"spec": {"holderIdentity": "thief"}})
+        await until(lambda: not one.leadership.is_leader)
+        await until(lambda: "stopped" in one.diary)
+
+
+async def test_a_deleted_lease_stops_the_work_and_is_fought_for_anew(
+    server: FakeApiServer, replica: Callable[[str], Replica]
+) -> None:
+    one = replica("one")
+    one.start()
+    await until(lambda: "works" in one.diary)
+
+    server.objects.delete(PLACE, {})
+
+    await until(lambda: one.diary == ["barrier", "works", "stopped", "barrier", "works"])
+
+
+async def test_a_process_that_was_stopped_past_its_lease_stops_its_work_and_says_why(
+    replica: Callable[[str], Replica], caplog: pytest.LogCaptureFixture
+) -> None:
+    one = replica("one")
+    one.start()
+    await until(lambda: "works" in one.diary)
+
+    one.clock.ahead += 60  # as a process finds the clock that was stopped for a minute
+
+    assert not one.leadership.is_leader
+    await until(lambda: "stopped" in one.diary)
+    await until(lambda: "not renewed for 0.5 s" in caplog.text)
+
+
+async def test_the_lease_is_given_away_only_after_the_work_has_stopped(
+    server: FakeApiServer, replica: Callable[[str], Replica]
+) -> None:
+    one, two = replica("one"), replica("two")
+    one.stop_for = 0.2
+    one.start()
+    await until(lambda: "works" in one.diary)
+    two.start()
+    await until(lambda: two.leadership.leader == "one")
+
+    held = asyncio.create_task(one.end())
+    await asyncio.sleep(0.1)
+    assert spec(server)["holderIdentity"] == "one"
+    await until(lambda: two.leadership.is_leader)
+
+    assert one.diary[-1] == "stopped"
+    assert spec(server)["leaseTransitions"] == 1
+    await held
+
+
+async def test_a_hand_over_does_not_wait_for_the_lease_to_run_out(replica: Callable[[str], Replica]) -> None:
+    one, two = replica("one"), replica("two")
+    one.start()
+    await until(lambda: "works" in one.diary)
+    two.start()
+    await until(lambda: two.leadership.leader == "one")
+
+    async with within(0.3):
+        await one.end()
+        await until(lambda: "works" in two.diary)
+
+
+async def test_a_lease_is_given_away_though_a_renewal_was_under_way(
+    server: FakeApiServer, replica: Callable[[str], Replica]
+) -> None:
+    one = replica("one")
+    one.start()
+    await until(lambda: "works" in one.diary)
+    asked = server.count("update", "leases")
+    server.fail("update", "leases", _slowly)
+    await until(lambda: server.count("update", "leases") > asked)
+
+    await one.end()
+
+    assert spec(server)["holderIdentity"] == ""
+
+
+async def _slowly(request: Any, serve: Any) -> Any:
+    done = asyncio.create_task(serve(request))  # takes effect, whatever becomes of who asked
+    await asyncio.sleep(0.2)
+    return await done
+
+
+async def test_an_acquisition_whose_answer_was_lost_is_known_by_its_record(
+    server: FakeApiServer, replica: Callable[[str], Replica]
+) -> None:
+    one = replica("one")
+    server.fail("create", "leases", lost)
+    one.start()
+
+    async with within(TERMS.lease):
+        await until(lambda: "works" in one.diary)
+
+
+async def test_an_error_of_the_work_ends_it_all_and_gives_the_lease_away(
+    server: FakeApiServer, replica: Callable[[str], Replica]
+) -> None:
+    one = replica("one")
+    one.error = RuntimeError("broken")
+    one.start()
+    assert one.task is not None
+
+    with pytest.raises(ExceptionGroup) as caught:
+        await one.task
+
+    assert [str(error) for error in caught.value.exceptions] == ["broken"]
+    assert spec(server)["holderIdentity"] == ""
+
+
+async def test_a_missing_right_is_named_once_and_tried_again_without_a_hot_loop(
+    server: FakeApiServer, replica: Callable[[str], Replica], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "rayctl.manager.leadership")
+    words = 'leases.coordination.k8s.io "ray-operator" is forbidden: User "x" cannot create resource "leases"'
+    server.fail("create", "leases", answer(403, "Forbidden", words), times=1000)
+    one = replica("one")
+    one.start()
+
+    await asyncio.sleep(0.6)
+
+    assert caplog.text.count("missing right: create on leases.coordination.k8s.io in namespace ray") == 1
+    assert 2 <= server.count("create", "leases") <= 13
+    server.heal()
+    await until(lambda: "works" in one.diary)
+
+
+async def test_a_server_that_comes_back_is_led_again(
+    server: FakeApiServer, replica: Callable[[str], Replica]
+) -> None:
+    one = replica("one")
+    one.start()
+    await until(lambda: "works" in one.diary)
+    await server.stop()
+    await until(lambda: "stopped" in one.diary)
+    assert not one.leadership.is_leader
+
+    await server.start()
+
+    await until(lambda: one.diary.count("works") == 2)
+
+
+@pytest.mark.parametrize(
+    ("parts", "identity"),
+    [
+        pytest.param(("pod-a", "uid-a", "20260101T120000"), "pod-a_uid-a_20260101T120000", id="in a pod"),
+        pytest.param(("laptop", "", "20260101T120000"), "laptop_20260101T120000", id="outside of one"),
+    ],
+)
+def test_an_identity_names_pod_and_process(parts: tuple[str, str, str], identity: str) -> None:
+    assert identity_of(*parts) == identity
