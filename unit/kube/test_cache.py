@@ -1,0 +1,122 @@
+"""The cache of all three resources: what is in it, when it is ready, and what is said when it is not."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from rayctl.api.document import Document
+from rayctl.api.names import ClusterKey
+from rayctl.kube import watch as watch_module
+from rayctl.kube.cache import Cache
+from rayctl.kube.client import KubeClient
+from unit.builders import a_cluster_document, a_pod_config
+from unit.fakes.apiserver import FakeApiServer, answer
+from unit.fakes.clock import LoopClock
+from unit.fakes.objects import Place
+
+KEY = ClusterKey("ray", "example-cluster")
+
+
+def fill(server: FakeApiServer, namespace: str) -> None:
+    labels: Document = {"ray-cluster-name": KEY.name}
+    pod = a_pod_config(metadata={"name": "head", "labels": labels})
+    service = {"metadata": {"name": "head", "labels": labels}, "spec": {}}
+    server.objects.create(Place("rayclusters", namespace), a_cluster_document())
+    server.objects.create(Place("pods", namespace), pod)
+    server.objects.create(Place("services", namespace), service)
+
+
+@asynccontextmanager
+async def running(cache: Cache) -> AsyncIterator[None]:
+    task = asyncio.create_task(cache.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+
+
+async def test_it_holds_clusters_with_their_pods_and_services(
+    server: FakeApiServer, client: KubeClient
+) -> None:
+    fill(server, "ray")
+    cache = Cache(client, ("ray",), LoopClock())
+    told: list[ClusterKey] = []
+    cache.subscribe(told.append)
+
+    async with running(cache):
+        before = cache.synced
+        await cache.wait_synced()
+
+    assert not before
+    cluster = cache.find_cluster(KEY)
+    assert cache.synced
+    assert cluster is not None
+    assert cache.list_clusters() == (cluster,)
+    assert [pod.name for pod in cache.list_pods(KEY)] == ["head"]
+    assert [service.name for service in cache.list_services(KEY)] == ["head"]
+    assert cache.sizes() == {"rayclusters": 1, "pods": 1, "services": 1}
+    assert told == [KEY, KEY, KEY]
+
+
+@pytest.mark.parametrize(
+    ("namespaces", "seen"),
+    [
+        pytest.param(("ray",), {"ray"}, id="one namespace"),
+        pytest.param(("ray", "blue"), {"ray", "blue"}, id="several namespaces"),
+        pytest.param(("",), {"ray", "blue", "green"}, id="all namespaces"),
+    ],
+)
+async def test_it_holds_what_is_in(
+    server: FakeApiServer, client: KubeClient, namespaces: tuple[str, ...], seen: set[str]
+) -> None:
+    for namespace in ("ray", "blue", "green"):
+        fill(server, namespace)
+    cache = Cache(client, namespaces, LoopClock())
+
+    async with running(cache):
+        await cache.wait_synced()
+        await cache.catch_up()
+
+    assert {cluster.key.namespace for cluster in cache.list_clusters()} == seen
+    assert cache.sizes()["pods"] == len(seen)
+
+
+async def test_without_a_right_it_is_not_ready_and_says_which(
+    server: FakeApiServer, client: KubeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch_module, "FIRST_WAIT", 0.05)
+    words = 'services is forbidden: User "x" cannot list resource "services" in API group ""'
+    server.fail("list", "services", answer(403, "Forbidden", words), times=2)
+    cache = Cache(client, ("ray",), LoopClock())
+
+    async with running(cache):
+        await asyncio.sleep(0.03)
+        before, problems = cache.synced, cache.problems
+        assert not before
+        assert problems == ("missing right: list on services in namespace ray; grant it in the Role",)
+        await asyncio.wait_for(cache.wait_synced(), 5)
+        await asyncio.sleep(0.05)
+        assert cache.problems == ()
+
+    assert cache.restarts >= 2
+
+
+async def test_a_watch_from_which_nothing_is_heard_for_a_quarter_of_an_hour_is_stuck(
+    server: FakeApiServer, client: KubeClient
+) -> None:
+    clock = LoopClock()
+    cache = Cache(client, ("ray",), clock)
+    async with running(cache):
+        await cache.wait_synced()
+        await asyncio.sleep(0.1)
+        assert cache.stale_for() < 1
+        server.bookmark_every = 3600
+        await asyncio.sleep(0.1)
+
+        clock.ahead = 899
+        early = cache.healthy()
+        clock.ahead = 901
+        assert (early, cache.healthy()) == (True, False)
