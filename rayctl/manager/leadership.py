@@ -178,7 +178,8 @@ class Leadership:
         await lead()
 
     async def _stop(self, why: str) -> None:
-        log.warning("%s: not leading any more: %s", self._store, why)
+        level = logging.WARNING if self._state.leave_until is None else logging.INFO
+        log.log(level, "%s: not leading any more: %s", self._store, why)
         if self._holding is not None:
             self._holding.cancel()
             await asyncio.wait({self._holding})
