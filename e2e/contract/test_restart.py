@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from e2e.cluster import Cluster, Component
-from e2e.contract.cases import CLOCK, QUICK, Api, a_pod, running_cache, until
+from e2e.contract.api import CLOCK, QUICK, Api, a_pod, running_cache, until
 from rayctl.core.election import Election
 from rayctl.kube.client import KubeClient
 from rayctl.kube.config import Connection, Source

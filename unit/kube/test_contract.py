@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from e2e.contract.api import CLOCK, Api
 from e2e.contract.cases import *  # noqa: F403
-from e2e.contract.cases import CLOCK, Api
 from rayctl.kube.client import KubeClient
 from rayctl.kube.config import Connection, Source
 from unit.fakes.apiserver import FakeApiServer
