@@ -58,6 +58,7 @@ class LocalCluster:
         if missing > 0:
             with progress.step(f"start {missing} nodes"):
                 self._add_nodes(missing)
+        readiness.wait_ready(self, self._made_nodes())
         with progress.step("wait for the cluster's DNS"):
             self.kubectl("-n", "kube-system", "rollout", "status", "deployment/coredns", "--timeout=120s")
 
@@ -93,9 +94,16 @@ class LocalCluster:
     # ---- looking at it -------------------------------------------------------------------------------------
 
     def is_healthy(self) -> bool:
-        """Whether all that was started is running, and the control plane answers."""
-        return all(map(is_alive, self._latest_processes())) and all(
-            self.control_plane.is_ready(component) for component in Component
+        """Whether all that was begun is running, and the control plane answers.
+
+        A run killed between making nodes and starting them leaves a bed that runs well as far as it goes.
+        """
+        processes = {process.name: process for process in self._latest_processes()}
+        started = all(f"kube-proxy-{node}" in processes for node in self._made_nodes())
+        return (
+            started
+            and all(map(is_alive, processes.values()))
+            and all(self.control_plane.is_ready(component) for component in Component)
         )
 
     def describe(self) -> Iterator[str]:

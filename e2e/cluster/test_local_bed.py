@@ -246,6 +246,22 @@ def test_a_cut_node_cannot_be_reached_until_it_is_healed(pods: Cluster) -> None:
 
 
 @pytest.mark.nodes
+def test_a_bed_whose_nodes_never_started_is_replaced() -> None:
+    killed_before_start = (
+        "import os\n"
+        "from e2e.cluster.cli import main\n"
+        "from e2e.cluster.node import Node\n"
+        "Node.start = lambda self: os.kill(os.getpid(), 9)\n"
+        "main(['up', '--name', 'unstarted', '--nodes', '1'])\n"
+    )
+    run = subprocess.run([sys.executable, "-c", killed_before_start], capture_output=True, check=False)
+
+    with open_cluster(Profile.NODES, nodes=1, name="unstarted") as cluster:
+        assert run.returncode == -signal.SIGKILL
+        assert cluster.nodes() == ("node1",)
+
+
+@pytest.mark.nodes
 def test_nothing_of_a_bed_with_nodes_is_left_afterwards() -> None:
     with open_cluster(Profile.NODES, nodes=1, name="traces") as cluster:
         layout = Layout.of(cluster.name)
