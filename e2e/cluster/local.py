@@ -81,7 +81,12 @@ class LocalCluster:
             node.make(authority, self.control_plane.server, services.mirrors)
         with ThreadPoolExecutor(STARTING_NODES) as pool:
             list(pool.map(Node.start, nodes))
-        readiness.wait_ready(self, [node.name for node in nodes])
+
+        def tend() -> None:
+            for node in nodes:
+                node.tend()
+
+        readiness.wait_ready(self, [node.name for node in nodes], tend=tend)
         return tuple(node.name for node in nodes)
 
     def _made_nodes(self) -> tuple[str, ...]:

@@ -75,6 +75,16 @@ class Node:
         self._run("kubelet", self._kubelet())
         self._run("kube-proxy", self._kube_proxy())
 
+    def tend(self) -> None:
+        """Start the kubelet again where it has ended, as an init system would.
+
+        The path of its device plugins' socket is fixed, and two kubelets of one machine that start in the
+        same moment fight for it: one of them ends.
+        """
+        kubelet = Journal(self._layout.journal).find_process(f"kubelet-{self.name}")
+        if kubelet is not None and not process.is_alive(kubelet):
+            self._run("kubelet", self._kubelet())
+
     def stop(self) -> None:
         """End its agents in order, then its containers, as a shutdown does."""
         for agent in ("kubelet", "kube-proxy", "containerd"):

@@ -6,7 +6,7 @@ have heard of it: through a status report (after a start) or a renewed Lease (af
 
 import datetime as dt
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from subprocess import CompletedProcess
 from typing import Any, Protocol
 
@@ -36,10 +36,12 @@ def wait_ready(
     *,
     reported_since: dt.datetime | None = None,
     renewed_since: dt.datetime | None = None,
+    tend: Callable[[], None] = lambda: None,
 ) -> None:
-    """Return when all `nodes` are Ready; raises `BedError` after two minutes."""
+    """Return when all `nodes` are Ready, calling `tend` at each look; raises `BedError` after two minutes."""
 
     def ready() -> bool:
+        tend()
         found = cluster.kubectl("get", "nodes", "-o", "json", check=False)
         if found.returncode != 0:
             return False
