@@ -15,6 +15,7 @@ from unit.builders import a_cluster_document, a_pod_config
 from unit.fakes.apiserver import FakeApiServer, answer
 from unit.fakes.clock import LoopClock
 from unit.fakes.objects import Place
+from unit.waiting import comes_true
 
 KEY = ClusterKey("ray", "example-cluster")
 
@@ -89,17 +90,17 @@ async def test_without_a_right_it_is_not_ready_and_says_which(
 ) -> None:
     monkeypatch.setattr(watch_module, "FIRST_WAIT", 0.05)
     words = 'services is forbidden: User "x" cannot list resource "services" in API group ""'
-    server.fail("list", "services", answer(403, "Forbidden", words), times=2)
+    server.fail("list", "services", answer(403, "Forbidden", words), times=10**6)
     cache = Cache(client, ("ray",), LoopClock())
 
     async with running(cache):
-        await asyncio.sleep(0.03)
+        await comes_true(lambda: cache.problems and server.count("list", "services") >= 2)
         before, problems = cache.synced, cache.problems
         assert not before
         assert problems == ("missing right: list on services in namespace ray; grant it in the Role",)
+        server.heal()
         await asyncio.wait_for(cache.wait_synced(), 5)
-        await asyncio.sleep(0.05)
-        assert cache.problems == ()
+        await comes_true(lambda: not cache.problems)
 
     assert cache.restarts >= 2
 

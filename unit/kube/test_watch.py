@@ -19,6 +19,7 @@ from rayctl.kube.store import Scope, Store
 from rayctl.kube.watch import Target, Watch
 from unit.fakes.apiserver import FakeApiServer, answer, hang, html, reset
 from unit.fakes.objects import Place
+from unit.waiting import comes_true
 
 PLACE = Place("pods", "ray")
 KEY = ClusterKey("ray", "c")
@@ -45,9 +46,7 @@ class Watched:
         return sorted(pod.name for pod in self.store.list_of(KEY))
 
     async def until(self, *names: str) -> None:
-        async with asyncio.timeout(8):
-            while self.names != list(names):  # noqa: ASYNC110
-                await asyncio.sleep(0.005)
+        await comes_true(lambda: self.names == list(names))
 
 
 @asynccontextmanager
@@ -184,16 +183,17 @@ async def test_a_missing_right_is_told_once_and_then_that_it_is_there(
 ) -> None:
     caplog.set_level(logging.INFO)
     words = 'pods is forbidden: User "x" cannot list resource "pods" in API group "" in the namespace "ray"'
-    server.fail("list", "pods", answer(403, "Forbidden", words), times=3)
+    server.fail("list", "pods", answer(403, "Forbidden", words), times=10**6)
     server.objects.create(PLACE, a_pod("a"))
 
     async with running(client) as watched:
-        await asyncio.sleep(0.02)
+        await comes_true(lambda: watched.watch.problem and server.count("list", "pods") >= 3)
         assert watched.watch.problem == "missing right: list on pods in namespace ray; grant it in the Role"
         assert not watched.watch.synced.is_set()
+        server.heal()
         await watched.until("a")
         assert watched.watch.synced.is_set()
-        await asyncio.sleep(0.05)
+        await comes_true(lambda: not watched.watch.problem)
 
     assert [record.getMessage() for record in caplog.records if record.name == "rayctl.kube.watch"] == [
         "watch of pods: missing right: list on pods in namespace ray; grant it in the Role; trying on",
