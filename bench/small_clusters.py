@@ -1,0 +1,64 @@
+"""RayClusters of a head and some workers, small enough for many of them on fake nodes; and their pods."""
+
+from __future__ import annotations
+
+from rayctl.api.document import Document, Json
+from rayctl.api.names import API_VERSION, KIND, Role, TypeName
+from rayctl.api.observed import ClusterView
+from rayctl.api.raycluster import RayCluster
+from rayctl.core.build.pod import pod_template
+from rayctl.kube.client import KubeClient
+from rayctl.kube.decode import cluster_view
+from rayctl.kube.resource import RAYCLUSTERS, Call, Verb
+
+WORKERS = 3
+PODS_EACH = 1 + WORKERS
+_WORKER = TypeName("worker")
+
+
+def document(name: str) -> Document:
+    """Return a RayCluster of a head and three workers."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "metadata": {"name": name},
+        "spec": {
+            "maxWorkers": WORKERS,
+            "headPodType": "head",
+            "podTypes": [
+                {"name": "head", "podConfig": _pod()},
+                {"name": _WORKER, "minWorkers": WORKERS, "maxWorkers": WORKERS, "podConfig": _pod()},
+            ],
+        },
+    }
+
+
+def _pod() -> Document:
+    requests: Document = {"cpu": "10m", "memory": "16Mi"}
+    container: Json = {"name": "ray-node", "image": "ray:small", "resources": {"requests": requests}}
+    return {"apiVersion": "v1", "kind": "Pod", "spec": {"containers": [container]}}
+
+
+async def create(client: KubeClient, namespace: str, name: str) -> ClusterView:
+    """Post a RayCluster and return it as the API server has it."""
+    call = Call(verb=Verb.CREATE, resource=RAYCLUSTERS, namespace=namespace, body=document(name))
+    return cluster_view(await client.send(call))
+
+
+async def delete(client: KubeClient, namespace: str, *, name: str = "") -> None:
+    """Delete one RayCluster, or all of a namespace; its pods follow in their own time."""
+    await client.send(Call(verb=Verb.DELETE, resource=RAYCLUSTERS, namespace=namespace, name=name))
+
+
+def pods(view: ClusterView) -> list[Document]:
+    """Return the manifests that the operator would create for a RayCluster."""
+    cluster = view.spec
+    if not isinstance(cluster, RayCluster):
+        raise cluster
+    worker = cluster.find_type(_WORKER)
+    assert worker is not None, "the document above has that type"
+    workers = pod_template(cluster, worker, Role.WORKER)
+    return [
+        pod_template(cluster, cluster.head, Role.HEAD).manifest(0, 0),
+        *(workers.manifest(ordinal, 0) for ordinal in range(WORKERS)),
+    ]

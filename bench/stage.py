@@ -1,0 +1,70 @@
+"""Where benchmarks happen: a real API server with fake nodes, our CRD, and one operator that leads."""
+
+from __future__ import annotations
+
+import socket
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.operator_cost import Cost, cost_of
+from e2e.cluster import Cluster, Profile, open_cluster
+from e2e.operator_process import Operator, install_rights, kubeconfig_of, operators
+from e2e.terminal import REPOSITORY
+from rayctl.clock import SystemClock
+from rayctl.kube.client import KubeClient
+from rayctl.kube.config import Connection, Source
+
+FAKE_NODES = 20
+OPERATED = "operated"
+"""The namespace with the operator."""
+BARE = "bare"
+"""A namespace that no operator watches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """All that a benchmark needs."""
+
+    cluster: Cluster
+    operator: Operator
+    metrics_port: int
+
+    async def cost(self) -> Cost:
+        """Return what the operator has cost so far."""
+        return await cost_of(self.operator.pid, self.metrics_port)
+
+    @asynccontextmanager
+    async def client(self, parallel: int) -> AsyncIterator[KubeClient]:
+        """Give an administrator's client of the operator's own make, with so many calls at once."""
+        clock = SystemClock()
+        connection = await Connection.open(Source(str(self.cluster.kubeconfig)), clock)
+        async with KubeClient(connection, clock, identity="bench", parallel=parallel) as client:
+            yield client
+
+
+@contextmanager
+def open_stage() -> Iterator[Stage]:
+    """Give a stage, and remove all of it afterwards."""
+    with (
+        open_cluster(Profile.APISERVER, fake_nodes=FAKE_NODES) as cluster,
+        tempfile.TemporaryDirectory(prefix="rayctl-bench-") as name,
+    ):
+        folder = Path(name)
+        cluster.kubectl("apply", "-f", str(REPOSITORY / "crd" / "raycluster.yaml"))
+        cluster.kubectl("wait", "--for=condition=Established", "crd/rayclusters.cluster.ray.io")
+        cluster.kubectl("create", "namespace", BARE)
+        install_rights(cluster, OPERATED)
+        port = _free_port()
+        kubeconfig = kubeconfig_of(cluster, OPERATED, folder)
+        with operators(kubeconfig, folder, f"--health-port={port}") as running:
+            yield Stage(cluster, running[0], port)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
