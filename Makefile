@@ -70,9 +70,12 @@ $(STAMP): requirements-dev.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-lock: setup ## Compile both lock files from pyproject.toml
-	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q pyproject.toml -o requirements.lock
-	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q --group dev pyproject.toml -c requirements.lock -o requirements-dev.lock
+LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q
+lock: setup ## Compile all lock files anew
+	$(LOCK) pyproject.toml -o requirements.lock
+	$(LOCK) --group dev pyproject.toml -c requirements.lock -o requirements-dev.lock
+	echo 'hatchling>=1.27' | $(LOCK) --no-annotate - -o requirements-build.lock
+	for file in e2e/images/ray/*.in; do $(LOCK) "$$file" -o "$${file%.in}.lock"; done
 
 format: setup ## Format the code and mend what ruff can mend
 	$(BIN)/ruff format $(CODE)

@@ -5,17 +5,22 @@ Where a test needs a pod to be ready or to have failed, it writes the pod's stat
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
 import yaml
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from e2e.cluster import Cluster
 from e2e.operator_process import Operator, install_rights, kubeconfig_of, operators, wait_for
@@ -290,6 +295,62 @@ def test_a_restarted_operator_changes_nothing(space: Namespace) -> None:
     after = [(pod["metadata"]["uid"], pod["metadata"]["resourceVersion"]) for pod in space.pods("one")]
     assert sorted(after) == sorted(before)
     assert space.get("rayclusters.cluster.ray.io", "one")["metadata"]["resourceVersion"] == version
+
+
+class Collector(ThreadingHTTPServer):
+    """Takes what an OTLP exporter sends and keeps the spans."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), CollectorHandler)
+        self.spans: list[Span] = []
+
+    @property
+    def endpoint(self) -> str:
+        """Its URL, as OTEL_EXPORTER_OTLP_ENDPOINT wants it."""
+        return f"http://127.0.0.1:{self.server_port}"
+
+    def names(self) -> set[str]:
+        """Names of the spans that came."""
+        return {span.name for span in self.spans}
+
+
+class CollectorHandler(BaseHTTPRequestHandler):
+    """One request of an exporter."""
+
+    def do_POST(self) -> None:
+        """Keep the spans."""
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.headers.get("Content-Encoding") == "gzip":
+            body = gzip.decompress(body)
+        assert isinstance(self.server, Collector)
+        for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
+            for scope in resource.scope_spans:
+                self.server.spans.extend(scope.spans)
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Say nothing."""
+
+
+def test_a_pass_that_acts_is_a_trace_that_tells_why(
+    space: Namespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Collector() as collector:
+        Thread(target=collector.serve_forever, daemon=True).start()
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint)
+        with operators(space.kubeconfig, space.folder):
+            space.apply("one")
+            wait_for("three pods", lambda: len(space.pods("one")) == 3)
+        collector.shutdown()
+
+    assert collector.names() == {"reconcile", "create pod", "apply service"}
+    passes = {span.span_id: span for span in collector.spans if span.name == "reconcile"}
+    pods = [span for span in collector.spans if span.name == "create pod"]
+    assert len(pods) == 3
+    assert all(span.parent_span_id in passes for span in pods)
+    names = {a.value.string_value for span in pods for a in span.attributes if a.key == "k8s.pod.name"}
+    assert names == {pod["metadata"]["name"] for pod in space.pods("one")}
 
 
 def test_without_a_cluster_to_talk_to_there_is_one_clear_line(tmp_path: Path) -> None:

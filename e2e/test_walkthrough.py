@@ -86,6 +86,31 @@ def test_with_the_bare_pod_the_commands_are_the_seeds_own(
     )
 
 
+def test_a_file_in_the_form_of_the_legacy_operators_runs_unchanged(
+    walkthrough: Walkthrough, terminal: Terminal
+) -> None:
+    walkthrough.install()
+    terminal.type(f"kubectl -n {NAMESPACE} apply -f e2e/legacy_cluster.yaml")
+    walkthrough.wait_running("legacy", workers=1)
+
+    head = walkthrough.head("legacy")
+    nodes = terminal.type(
+        f"kubectl -n {NAMESPACE} exec -i {head} -- python - 2 < e2e/programs/task_on_each_node.py"
+    )
+    resources = terminal.type(
+        f"kubectl -n {NAMESPACE} exec {head} -- python -c"
+        " 'import ray; ray.init(\"auto\", log_to_driver=False); print(ray.cluster_resources())'"
+    )
+    logs = terminal.type(f"kubectl -n {NAMESPACE} logs {head}")
+    workers = terminal.type(f"kubectl -n {NAMESPACE} logs -l ray-user-node-type=worker-node --tail=-1")
+
+    assert head.startswith("legacy-ray-head-")
+    assert "a task ran on each of 2 nodes" in nodes
+    assert "'example-resource-a': 1.0" in resources
+    assert "Ray runtime started" in logs, "what legacy files write to /tmp/raylogs is what kubectl logs shows"
+    assert "cowsay" in workers
+
+
 def test_with_the_operator_deleted_first_nothing_hangs(walkthrough: Walkthrough, terminal: Terminal) -> None:
     walkthrough.install(BARE_POD)
     terminal.type(f"kubectl -n {NAMESPACE} apply -f {SECOND}")

@@ -10,10 +10,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from rayctl.api.document import SpecError
 from rayctl.api.names import ClusterKey
 from rayctl.api.observed import ClusterView
+from rayctl.api.raycluster import RayCluster
 from rayctl.api.status import RayClusterStatus, settle, status_document
 from rayctl.clock import Clock
 from rayctl.core.autoscale.minimum import minimum
@@ -23,11 +25,13 @@ from rayctl.kube.cache import Cache
 from rayctl.kube.errors import Fenced, KubeError
 from rayctl.kube.events import Events
 from rayctl.kube.writer import Writer
-from rayctl.loops.executor import Executor
+from rayctl.loops.executor import Executor, Outcome
 from rayctl.loops.state import ClusterState, ClusterStates
 from rayctl.loops.workqueue import WorkQueue
+from rayctl.telemetry import traces
 from rayctl.telemetry.logs import ClusterLog
 from rayctl.telemetry.metrics import Metrics
+from rayctl.telemetry.traces import Traces
 
 _log = logging.getLogger(__name__)
 
@@ -35,23 +39,38 @@ STATUS_INTERVAL = 1.0
 """Seconds between two writes of one cluster's status, at least."""
 
 
+@dataclass(frozen=True, slots=True)
+class Telemetry:
+    """Where the controller tells how it goes, log and Events aside."""
+
+    metrics: Metrics
+    traces: Traces
+
+
 class Controller:
     """Reconciles every RayCluster in the cache while :meth:`run` runs, that is, while this replica leads."""
 
     def __init__(
-        self, cache: Cache, writer: Writer, events: Events, executor: Executor, clock: Clock, metrics: Metrics
+        self,
+        cache: Cache,
+        writer: Writer,
+        events: Events,
+        executor: Executor,
+        clock: Clock,
+        telemetry: Telemetry,
     ) -> None:
         self._cache = cache
         self._writer = writer
         self._events = events
         self._executor = executor
         self._clock = clock
-        self._metrics = metrics
+        self._metrics = telemetry.metrics
+        self._traces = telemetry.traces
         self._queue: WorkQueue[ClusterKey] = WorkQueue()
         self._states = ClusterStates()
         self._running = False
         cache.subscribe(self._changed)
-        metrics.watch_queue(self._queue.__len__)
+        self._metrics.watch_queue(self._queue.__len__)
 
     async def run(self, workers: int) -> None:
         """Reconcile until cancelled, ``workers`` clusters at a time."""
@@ -114,7 +133,7 @@ class Controller:
         seen = self._observe(view, state)
         decision = decide(view.spec, seen, minimum(view.spec), self._clock.wall())
         self._tell(view, decision.notes, log)
-        outcome = await self._executor.execute(view.spec, decision.actions, state, self._clock.wall())
+        outcome = await self._act(view.spec, decision, state)
         self._tell(view, outcome.notes, log)
         if outcome.failure is not None:
             raise outcome.failure
@@ -123,6 +142,17 @@ class Controller:
             self._queue.add(key)
             return
         await self._finish(view, state, decision, log)
+
+    async def _act(self, cluster: RayCluster, decision: Decision, state: ClusterState) -> Outcome:
+        if not decision.actions:
+            return Outcome((), None)
+        why = {
+            traces.NAMESPACE: cluster.key.namespace,
+            traces.CLUSTER: cluster.key.name,
+            traces.WHY: "; ".join(note.text for note in decision.notes),
+        }
+        with self._traces.span("reconcile", why):
+            return await self._executor.execute(cluster, decision.actions, state, self._clock.wall())
 
     def _observe(self, view: ClusterView, state: ClusterState) -> Observed:
         services = [service for service in self._cache.list_services(view.key) if service.owner == view.uid]

@@ -19,6 +19,8 @@ from rayctl.kube.cache import Cache
 from rayctl.kube.errors import AlreadyExists, Forbidden, Invalid, KubeError
 from rayctl.kube.writer import Writer
 from rayctl.loops.state import ClusterState
+from rayctl.telemetry import traces
+from rayctl.telemetry.traces import Traces
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +36,10 @@ class Outcome:
 class Executor:
     """Carries out actions. ``parallel`` bounds the API calls that one cluster may have under way at once."""
 
-    def __init__(self, writer: Writer, cache: Cache, parallel: int) -> None:
+    def __init__(self, writer: Writer, cache: Cache, spans: Traces, parallel: int) -> None:
         self._writer = writer
         self._cache = cache
+        self._traces = spans
         self._parallel = parallel
 
     async def execute(
@@ -48,12 +51,28 @@ class Executor:
 
         async def one(action: Action) -> None:
             async with gate:
-                await run.act(action)
+                with self._traces.span(*_span(action)):
+                    await run.act(action)
 
         async with asyncio.TaskGroup() as group:
             for action in actions:
                 group.create_task(one(action))
         return Outcome(tuple(run.notes), run.failure)
+
+
+def _span(action: Action) -> tuple[str, dict[str, str]]:
+    """Return the name and the attributes of an action's span."""
+    match action:
+        case CreatePod():
+            what = {traces.POD: action.name, traces.POD_TYPE: action.slot.pod_type}
+            return "create pod", {**what, traces.WHY: action.why}
+        case DeletePod():
+            what = {traces.POD: action.pod.name, traces.POD_TYPE: action.pod.pod_type}
+            return "delete pod", {**what, traces.WHY: action.why}
+        case ApplyService():
+            return "apply service", {traces.WHY: action.why}
+        case _:
+            assert_never(action)
 
 
 class _Run:

@@ -11,6 +11,7 @@ import logging
 import signal
 import socket
 from collections.abc import Awaitable, Callable
+from importlib.metadata import version
 
 from rayctl.clock import SystemClock
 from rayctl.core.election import Election
@@ -21,12 +22,13 @@ from rayctl.kube.errors import KubeError
 from rayctl.kube.events import Events
 from rayctl.kube.lease import LeaseStore
 from rayctl.kube.writer import Writer
-from rayctl.loops.controller import Controller
+from rayctl.loops.controller import Controller, Telemetry
 from rayctl.loops.executor import Executor
 from rayctl.manager.health import HealthServer
 from rayctl.manager.leadership import Leadership, identity_of
 from rayctl.manager.settings import Settings
 from rayctl.telemetry.metrics import Metrics
+from rayctl.telemetry.traces import Traces, exported_traces
 
 _log = logging.getLogger(__name__)
 
@@ -72,8 +74,9 @@ async def _run(settings: Settings) -> None:
         leadership = Leadership(store, Election(identity, settings.terms), clock)
         writer = Writer(client, leadership.valid_until, clock)
         events = Events(writer, clock, identity)
-        executor = Executor(writer, cache, settings.parallel_calls)
-        controller = Controller(cache, writer, events, executor, clock, metrics)
+        traces = exported_traces(version("rayctl"), identity) if settings.traced else Traces()
+        executor = Executor(writer, cache, traces, settings.parallel_calls)
+        controller = Controller(cache, writer, events, executor, clock, Telemetry(metrics, traces))
         lead = _leading(settings, namespace, writer, events, controller, metrics)
         health = HealthServer(
             settings.health_port,
@@ -81,12 +84,15 @@ async def _run(settings: Settings) -> None:
             ready=lambda: "" if cache.synced else "; ".join(cache.problems) or "the caches are being filled",
             metrics=metrics,
         )
-        async with asyncio.TaskGroup() as group:
-            group.create_task(health.run(), name="health")
-            group.create_task(cache.run(), name="cache")
-            # A replica that cannot see the world must not lead it: another one perhaps can.
-            await cache.wait_synced()
-            group.create_task(leadership.run(lead, cache.catch_up), name="leadership")
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(health.run(), name="health")
+                group.create_task(cache.run(), name="cache")
+                # A replica that cannot see the world must not lead it: another one perhaps can.
+                await cache.wait_synced()
+                group.create_task(leadership.run(lead, cache.catch_up), name="leadership")
+        finally:
+            await asyncio.to_thread(traces.close)
 
 
 def _leading(

@@ -37,6 +37,8 @@ class Settings:
     pod_name: str
     """'': not in a pod."""
     pod_uid: str
+    traced: bool
+    """Whether an OTLP endpoint is set; the exporter reads the rest of the ``OTEL_*`` variables itself."""
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -139,6 +141,9 @@ def settings_from(flags: argparse.Namespace, environment: Mapping[str, str] | No
         log_prefix=Prefix(flags.log_prefix),
         pod_name=env.get("POD_NAME", ""),
         pod_uid=env.get("POD_UID", ""),
+        traced=any(
+            env.get(name) for name in ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+        ),
     )
 
 
