@@ -1,0 +1,66 @@
+"""A controller at work against a fake API server: the real cache, writer, executor between them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from rayctl.api.moment import Monotonic
+from rayctl.clock import SystemClock
+from rayctl.kube.cache import Cache
+from rayctl.kube.client import KubeClient
+from rayctl.kube.config import Connection, Source
+from rayctl.kube.events import Events
+from rayctl.kube.writer import Writer
+from rayctl.loops.controller import Controller, Telemetry
+from rayctl.loops.executor import Executor
+from rayctl.telemetry.metrics import Metrics
+from rayctl.telemetry.traces import Traces
+from unit.builders import a_cluster_document
+from unit.fakes.apiserver import FakeApiServer
+from unit.fakes.objects import Object, Place
+
+
+@dataclass
+class World:
+    """A fake API server with a controller on it."""
+
+    server: FakeApiServer
+    cache: Cache
+
+    def have(self, name: str, workers: int = 1) -> None:
+        """Have a RayCluster in the API."""
+        document = a_cluster_document(workers, name=name)
+        self.server.objects.create(Place("rayclusters", "ray", name), document)
+
+    def pods(self, cluster: str) -> list[Object]:
+        """The pods of a cluster."""
+        pods = self.server.objects.list_of("pods", "ray")
+        return [pod for pod in pods if pod["metadata"]["labels"]["ray-cluster-name"] == cluster]
+
+    def status(self, cluster: str) -> Object:
+        """The status of a cluster."""
+        found: Object = self.server.objects.get(Place("rayclusters", "ray", cluster)).get("status", {})
+        return found
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    clock = SystemClock()
+    async with FakeApiServer() as server:
+        connection = await Connection.open(Source(server.kubeconfig(tmp_path)), clock)
+        async with KubeClient(connection, clock, identity="me") as client:
+            cache = Cache(client, ("ray",), clock)
+            writer = Writer(client, lambda: Monotonic(clock.monotonic() + 10), clock)
+            events = Events(writer, clock, "me")
+            traces = Traces()
+            executor = Executor(writer, cache, traces, parallel=4)
+            controller = Controller(cache, writer, events, executor, clock, Telemetry(Metrics(), traces))
+            tasks = [asyncio.create_task(part) for part in (cache.run(), events.run(), controller.run(4))]
+            await cache.wait_synced()
+            yield World(server, cache)
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)

@@ -1,0 +1,104 @@
+"""The controller on the wire: what it makes, what it retries, and that one cluster's fault is no other's."""
+
+import logging
+from datetime import datetime
+
+import pytest
+
+from rayctl.api.raycluster import RayCluster
+from rayctl.core.autoscale.minimum import Targets
+from rayctl.core.reconcile.actions import Decision, Observed
+from rayctl.core.reconcile.decide import decide
+from rayctl.loops import controller as controller_module
+from unit.builders import a_cluster_document
+from unit.fakes.apiserver import answer, lost
+from unit.fakes.objects import Place
+from unit.loops.conftest import World
+from unit.waiting import comes_true
+
+QUOTA = 'pods "x" is forbidden: exceeded quota: few, requested: pods=1, used: pods=2, limited: pods=2'
+
+
+async def test_a_cluster_gets_its_pods_its_service_its_status_and_an_event(world: World) -> None:
+    world.have("one", workers=2)
+
+    await comes_true(lambda: len(world.pods("one")) == 3 and world.status("one"))
+
+    assert world.server.objects.get(Place("services", "ray", "one-ray-head"))
+    assert world.status("one")["desiredWorkers"] == 2
+    await comes_true(lambda: world.server.count("create", "events"))
+
+
+async def test_a_create_whose_answer_is_lost_makes_nothing_twice(world: World) -> None:
+    world.server.fail("create", "pods", lost, times=2)
+
+    world.have("one", workers=2)
+
+    await comes_true(lambda: world.status("one").get("observedGeneration") == 1)
+    assert len(world.pods("one")) == 3
+
+
+async def test_a_quota_is_the_clusters_trouble_and_no_others(world: World) -> None:
+    world.server.fail("create", "pods", answer(403, "Forbidden", QUOTA), times=1)
+    world.have("one")
+    await comes_true(lambda: world.status("one").get("phase") == "Error")
+    refused = world.server.count("create", "pods")
+
+    world.have("two")
+    await comes_true(lambda: len(world.pods("two")) == 2)
+
+    conditions = {condition["type"]: condition for condition in world.status("one")["conditions"]}
+    assert "exceeded quota: few" in conditions["HeadReady"]["message"]
+    assert refused == 1, "what the server refused for good is not asked again at once"
+
+
+async def test_what_may_pass_is_tried_again(world: World) -> None:
+    world.server.fail("create", "pods", answer(500, "InternalError", "etcd is busy"), times=2)
+
+    world.have("one", workers=1)
+
+    await comes_true(lambda: len(world.pods("one")) == 2)
+
+
+async def test_a_fault_of_ours_with_one_cluster_holds_up_no_other(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.ERROR, logger="rayctl")
+
+    def faulty(cluster: RayCluster, seen: Observed, targets: Targets, now: datetime) -> Decision:
+        if cluster.key.name == "bad":
+            raise ZeroDivisionError("ours")
+        return decide(cluster, seen, targets, now)
+
+    monkeypatch.setattr(controller_module, "decide", faulty)
+
+    world.have("bad")
+    world.have("good")
+
+    await comes_true(lambda: len(world.pods("good")) == 2)
+    assert not world.pods("bad")
+    assert any("Reconciling failed" in record.getMessage() for record in caplog.records)
+
+
+async def test_a_spec_that_cannot_be_understood_is_told_in_its_status(world: World) -> None:
+    document = a_cluster_document(1, name="odd", headPodType="none-such")
+    world.server.objects.create(Place("rayclusters", "ray", "odd"), document)
+
+    await comes_true(lambda: world.status("odd"))
+
+    (accepted,) = world.status("odd")["conditions"]
+    assert (accepted["type"], accepted["status"]) == ("Accepted", "False")
+    assert "spec.headPodType" in accepted["message"]
+    assert not world.pods("odd")
+
+
+async def test_a_quiet_cluster_costs_no_calls(world: World) -> None:
+    world.have("one", workers=1)
+    await comes_true(lambda: world.status("one").get("observedGeneration") == 1)
+    writes = [asked for asked in world.server.asked if asked.verb in {"create", "update", "patch", "delete"}]
+
+    world.have("two", workers=1)
+    await comes_true(lambda: world.status("two").get("observedGeneration") == 1)
+
+    later = [asked for asked in world.server.asked if asked.verb in {"create", "update", "patch", "delete"}]
+    assert not [asked for asked in later[len(writes) :] if "one" in asked.name]
