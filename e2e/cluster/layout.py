@@ -66,6 +66,11 @@ class Layout:
         return self.root / "pki"
 
     @property
+    def stores(self) -> Path:
+        """One directory a node: its images."""
+        return self.root / "stores"
+
+    @property
     def logs(self) -> Path:
         """One log a process, and the API server's audit log."""
         return self.root / "log"

@@ -17,6 +17,7 @@ from e2e.cluster.platform_services import PlatformServices
 from e2e.cluster.process import is_alive, wait_until
 from e2e.cluster.progress import Progress
 from e2e.cluster.state import Facts, Journal, Kind, Resource
+from e2e.cluster.stores import make_stores
 
 STARTING_NODES = 2  # nodes that start at a time: more would only take the processors from each other
 
@@ -36,6 +37,7 @@ class LocalCluster:
         """Start a bed of which nothing runs yet, without nodes."""
         if self._services:
             self._services.make_network()
+            make_stores(self._layout)
         with progress.step("make certificates"):
             self.control_plane.prepare()
         for component in (Component.ETCD, Component.APISERVER):

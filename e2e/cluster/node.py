@@ -33,7 +33,7 @@ class Node:
         self._index = index
         self._subnet = Subnet(facts.subnet)
         self.name = f"{PREFIX}{index}"
-        self._paths = NodePaths(layout.node(self.name))
+        self._paths = NodePaths(layout.node(self.name), layout.stores / self.name)
         self._cgroup = f"rayctl-{layout.tag}-{self.name}"
 
     @property
@@ -99,7 +99,7 @@ class Node:
         agents = [r for r in journal if r.kind is Kind.PROCESS and r.name.endswith(f"-{self.name}")]
         process.end([*agents, *self._shims(), *sweep.members([self._cgroup])], seconds=0)
         process.end([*self._shims(), *sweep.members([self._cgroup])], seconds=0)
-        sweep.forget_containers(self._paths.root)
+        sweep.forget_containers([self._paths.containerd_state])
         sweep.unmount_below(self._paths.root)
         for forgotten in (self._paths.containerd_state, self._paths.leases):
             shutil.rmtree(forgotten, ignore_errors=True)

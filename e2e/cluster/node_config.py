@@ -17,6 +17,8 @@ class NodePaths:
     """Where a node keeps what a real one has in /etc, /run and /var/lib."""
 
     root: Path
+    store: Path
+    """Images, and the containers' file systems."""
 
     @property
     def socket(self) -> Path:
@@ -67,7 +69,7 @@ def containerd_config(paths: NodePaths, mirrors: Path) -> str:
     """
     return f"""\
 version = 2
-root = {json.dumps(str(paths.root / "containerd"))}
+root = {json.dumps(str(paths.store))}
 state = {json.dumps(str(paths.containerd_state))}
 disabled_plugins = ["io.containerd.internal.v1.opt"]
 

@@ -32,7 +32,7 @@ def remove_bed(layout: Layout) -> None:
         _remove_namespace(resource.name)
     for resource in _distinct(resources, Kind.LINK):
         subprocess.run(["ip", "link", "delete", resource.name], capture_output=True, check=False)
-    forget_containers(layout.root)
+    forget_containers(layout.root.glob("nodes/*/run"))
     unmount_below(layout.root)
     _unlink_container_logs(layout)
     for resource in _distinct(resources, Kind.CGROUP):
@@ -67,12 +67,12 @@ def _remove_namespace(name: str) -> None:
         subprocess.run(["ip", "netns", "delete", name], capture_output=True, check=False)
 
 
-def forget_containers(root: Path) -> None:
+def forget_containers(states: Iterable[Path]) -> None:
     """Remove what killed containers leave in fixed places: their shims' sockets, their networks' results.
 
-    Only containerd's state below `root` says which are ours: call this before that is removed.
+    Only the state directories of the containerds say which are ours: call this before they are removed.
     """
-    for bundle in root.glob("**/io.containerd.runtime.v2.task/*/*"):
+    for bundle in (bundle for state in states for bundle in state.glob("io.containerd.runtime.v2.task/*/*")):
         for result in CNI_RESULTS.glob(f"*-{bundle.name}-*"):
             result.unlink()
         address = bundle / "address"
