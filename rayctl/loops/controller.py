@@ -160,7 +160,7 @@ class Controller:
             pods=tuple(pod for pod in self._cache.list_pods(view.key) if pod.owner == view.uid),
             service_fingerprint=next((s.fingerprint for s in services if not s.deleting), None),
             status=view.status,
-            troubles=tuple(sorted(state.troubles.items())),
+            troubles=state.standing(),
             service_trouble=state.service_trouble,
         )
 

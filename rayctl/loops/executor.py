@@ -142,6 +142,8 @@ class _Run:
         gone = await self._writer.delete_pod(self._key, action.pod.name, action.pod.uid, action.grace)
         if gone is not None:
             self._cache.accept(gone)
+        if action.pod.finished:
+            self._state.pod_ended(action.pod.pod_type, action.why, self._now)
 
     async def _apply(self, action: ApplyService) -> None:
         try:

@@ -11,7 +11,7 @@ from datetime import datetime
 from rayctl.api.moment import Monotonic
 from rayctl.api.names import ClusterKey, TypeName, Uid
 from rayctl.core.reconcile.actions import Trouble
-from rayctl.core.reconcile.trouble import worse
+from rayctl.core.reconcile.trouble import ended, worse
 
 
 @dataclass(slots=True)
@@ -21,6 +21,7 @@ class ClusterState:
     uid: Uid
     generation: int
     troubles: dict[TypeName, Trouble] = field(default_factory=dict)
+    endings: dict[TypeName, Trouble] = field(default_factory=dict)
     service_trouble: Trouble | None = None
     status_written: Monotonic | None = None
     told_deleting: bool = False
@@ -30,6 +31,15 @@ class ClusterState:
         trouble = worse(self.troubles.get(name), message, now)
         self.troubles[name] = trouble
         return trouble
+
+    def pod_ended(self, name: TypeName, message: str, now: datetime) -> None:
+        """Note that a pod of that type ended and was removed."""
+        self.endings[name] = ended(self.endings.get(name), message, now)
+
+    def standing(self) -> tuple[tuple[TypeName, Trouble], ...]:
+        """Return the troubles that count now. One pod that ended is none yet."""
+        often = {name: trouble for name, trouble in self.endings.items() if trouble.failures > 1}
+        return tuple(sorted((often | self.troubles).items()))
 
     def service_refused(self, message: str, now: datetime) -> Trouble:
         """Note that the API server refused the Service; return the trouble."""
@@ -51,6 +61,7 @@ class ClusterStates:
         elif state.generation != generation:
             state.generation = generation
             state.troubles.clear()
+            state.endings.clear()
             state.service_trouble = None
         return state
 

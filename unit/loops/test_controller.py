@@ -52,6 +52,27 @@ async def test_a_quota_is_the_clusters_trouble_and_no_others(world: World) -> No
     assert refused == 1, "what the server refused for good is not asked again at once"
 
 
+async def test_pods_that_keep_ending_are_replaced_more_and_more_slowly(world: World) -> None:
+    world.have("one", workers=1)
+
+    async def end_the_worker() -> None:
+        await comes_true(lambda: len(world.pods("one")) == 2)
+        worker = next(p for p in world.pods("one") if p["metadata"]["labels"]["ray-node-type"] == "worker")
+        place = Place("pods", "ray", worker["metadata"]["name"])
+        world.server.objects.merge(place, {"status": {"phase": "Failed"}}, status=True)
+        await comes_true(
+            lambda: worker["metadata"]["uid"] not in [p["metadata"]["uid"] for p in world.pods("one")]
+        )
+
+    for _ in range(3):
+        await end_the_worker()
+    await comes_true(lambda: world.status("one").get("phase") == "Error")
+
+    conditions = {condition["type"]: condition for condition in world.status("one")["conditions"]}
+    assert conditions["WorkersReady"]["reason"] == "PodEnded"
+    assert len(world.pods("one")) == 1, "the fourth worker has to wait"
+
+
 async def test_what_may_pass_is_tried_again(world: World) -> None:
     world.server.fail("create", "pods", answer(500, "InternalError", "etcd is busy"), times=2)
 

@@ -79,13 +79,14 @@ Action: TypeAlias = CreatePod | DeletePod | ApplyService
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """What could not be made: how often in a row, and until when it is left alone."""
+    """What could not be made, or did not last: how often in a row, and until when it is left alone."""
 
     failures: int
     until: float
     """Seconds since the epoch."""
     message: str
-    """The server's words."""
+    """The server's words, or how the last pod ended."""
+    reason: Reason = Reason.FAILED_CREATE
 
 
 @dataclass(frozen=True, slots=True)

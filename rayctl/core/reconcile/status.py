@@ -25,6 +25,8 @@ from rayctl.core.autoscale.minimum import Targets
 from rayctl.core.reconcile.actions import Observed, Reason
 from rayctl.core.reconcile.slots import head_of, is_live, of_type
 
+_FAILURES = frozenset({Reason.FAILED_CREATE, Reason.FAILED_SERVICE, Reason.POD_ENDED})
+
 
 def refused_status(view: ClusterView, error: SpecError) -> RayClusterStatus:
     """Return the status of a RayCluster that cannot be understood: only condition and phase change."""
@@ -103,9 +105,7 @@ def _head_condition(cluster: RayCluster, seen: Observed, head: PodView | None) -
             ConditionType.HEAD_READY, true=False, reason=Reason.HEAD_STARTING, message=_waiting_for(head)
         )
     if trouble is not None:
-        return Condition(
-            ConditionType.HEAD_READY, true=False, reason=Reason.FAILED_CREATE, message=trouble.message
-        )
+        return Condition(ConditionType.HEAD_READY, true=False, reason=trouble.reason, message=trouble.message)
     if seen.service_trouble is not None:
         return Condition(
             ConditionType.HEAD_READY,
@@ -122,13 +122,13 @@ def _workers_condition(seen: Observed, types: Sequence[TypeStatus]) -> Condition
         return Condition(ConditionType.WORKERS_READY, true=True, reason=Reason.WORKERS_READY)
     counts = ", ".join(f"{kind.ready} of {kind.desired} of type {kind.name} ready" for kind in short)
     troubles = [seen.find_trouble(kind.name) for kind in short]
-    words = [trouble.message for trouble in troubles if trouble is not None]
-    if words:
+    standing = [trouble for trouble in troubles if trouble is not None]
+    if standing:
         return Condition(
             ConditionType.WORKERS_READY,
             true=False,
-            reason=Reason.FAILED_CREATE,
-            message=f"{counts}: {'; '.join(words)}",
+            reason=standing[0].reason,
+            message=f"{counts}: {'; '.join(trouble.message for trouble in standing)}",
         )
     there = [pod for pod in seen.pods if pod.role is Role.WORKER and is_live(pod) and not pod.ready]
     reasons = sorted({_waiting_for(pod) for pod in there if pod.reason})
@@ -152,7 +152,7 @@ def _waiting_for(pod: PodView) -> str:
 def _phase(seen: Observed, head: PodView | None, conditions: Sequence[Condition]) -> Phase:
     if all(condition.true for condition in conditions):
         return Phase.RUNNING
-    if any(condition.reason in {Reason.FAILED_CREATE, Reason.FAILED_SERVICE} for condition in conditions):
+    if any(condition.reason in _FAILURES for condition in conditions):
         return Phase.ERROR
     if head is None:
         return Phase.PENDING

@@ -1,14 +1,16 @@
-"""Back-off for what the API server refuses: quota, admission, a field it does not take.
+"""Back-off for what the API server refuses (quota, admission, a bad field) and for pods that keep ending.
 
-The first refusal is retried after 5 s, then after twice as long each time, up to 10 minutes; the retry makes
-one pod, as a probe. A success, or an edit of the spec, clears it (the caller forgets the trouble).
+A refusal is retried after 5 s, then after twice as long each time, up to 10 minutes; the retry makes one pod,
+as a probe. A pod that ended is replaced at once the first time, then with the same back-off. A success, or an
+edit of the spec, clears a refusal; ten minutes without an end clear the other.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
-from rayctl.core.reconcile.actions import Trouble
+from rayctl.core.reconcile.actions import Reason, Trouble
 
 FIRST_RETRY = 5.0
 LONGEST_RETRY = 600.0
@@ -19,6 +21,14 @@ def worse(before: Trouble | None, message: str, now: datetime) -> Trouble:
     failures = 1 if before is None else before.failures + 1
     delay = min(LONGEST_RETRY, FIRST_RETRY * 2.0 ** min(failures - 1, 10))
     return Trouble(failures=failures, until=now.timestamp() + delay, message=message)
+
+
+def ended(before: Trouble | None, message: str, now: datetime) -> Trouble:
+    """Return the trouble after one more pod that ended; the first in ten minutes blocks nothing."""
+    if before is not None and now.timestamp() - before.until > LONGEST_RETRY:
+        before = None
+    after = replace(worse(before, message, now), reason=Reason.POD_ENDED)
+    return after if before else replace(after, until=now.timestamp())
 
 
 def blocked_for(trouble: Trouble | None, now: datetime) -> float:
