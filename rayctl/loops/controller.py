@@ -36,7 +36,7 @@ from rayctl.telemetry.traces import Traces
 _log = logging.getLogger(__name__)
 
 STATUS_INTERVAL = 1.0
-"""Seconds between two writes of one cluster's status, at least."""
+"""Seconds between two writes of one cluster's status, at least, unless its phase changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +173,10 @@ class Controller:
         if wanted == view.status:
             return
         at = self._clock.monotonic()
-        if state.status_written is not None and at < state.status_written + STATUS_INTERVAL:
-            self._queue.add_after(view.key, state.status_written + STATUS_INTERVAL - at)
+        early = state.status_written + STATUS_INTERVAL - at
+        # Somebody may be waiting for a phase; counts and messages can wait.
+        if early > 0 and wanted.phase == view.status.phase:
+            self._queue.add_after(view.key, early)
             return
         state.status_written = at
         self._cache.accept(await self._writer.write_status(view.key, view.uid, status_document(wanted)))

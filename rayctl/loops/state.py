@@ -5,6 +5,7 @@ All of it may be lost: a new leader starts without, and at worst asks the API se
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -12,6 +13,8 @@ from rayctl.api.moment import Monotonic
 from rayctl.api.names import ClusterKey, TypeName, Uid
 from rayctl.core.reconcile.actions import Trouble
 from rayctl.core.reconcile.trouble import ended, worse
+
+NEVER = Monotonic(-math.inf)
 
 
 @dataclass(slots=True)
@@ -23,7 +26,7 @@ class ClusterState:
     troubles: dict[TypeName, Trouble] = field(default_factory=dict)
     endings: dict[TypeName, Trouble] = field(default_factory=dict)
     service_trouble: Trouble | None = None
-    status_written: Monotonic | None = None
+    status_written: Monotonic = NEVER
     told_deleting: bool = False
 
     def pod_refused(self, name: TypeName, message: str, now: datetime) -> Trouble:
