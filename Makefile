@@ -57,7 +57,7 @@ bed-status: setup ## Say what runs
 	@$(BIN)/python -m e2e.cluster status
 
 ##@ Development
-.PHONY: setup lock format crd image clean
+.PHONY: setup lock format crd image bench clean
 setup: $(STAMP) ## Make .venv from the lock file
 
 # The lock has hashes of every wheel: two machines get the same versions, or an error.
@@ -85,7 +85,11 @@ crd: setup ## Write crd/raycluster.yaml from the types
 	$(BIN)/python crd/generate.py
 
 image: setup ## Build the operator's image
-	@$(BIN)/python -m e2e.cluster.images operator
+	@$(BIN)/python -c 'from e2e.cluster.images import ensure; from e2e.cluster.image_recipes import Kind; print(ensure(Kind.OPERATOR))'
+
+bench: setup ## Measure the operator beside a bare client, on fake nodes (7 minutes)
+	$(BIN)/python -m bench.fleet
+	$(BIN)/python -m bench.latency
 
 clean: ## Remove .venv and what tools left
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist failures
