@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import os
+import subprocess
 from collections.abc import Iterable, Sequence
 
+from e2e.terminal import REPOSITORY
 from rayctl.clock import SystemClock
 
 
@@ -35,6 +37,16 @@ def circumstances() -> str:
     """Return date, cores and load: seconds of a busy machine are not those of an idle one."""
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
     return f"{SystemClock().wall():%Y-%m-%d %H:%M} UTC, {os.cpu_count()} cores, load {load} (1, 5, 15 min)"
+
+
+def version() -> str:
+    """Return the commit that is measured, and whether the operator's code differs from it."""
+    commit = _git("rev-parse", "--short", "HEAD").strip()
+    return f"commit {commit}{', rayctl/ changed since' if _git('status', '--porcelain', 'rayctl') else ''}"
+
+
+def _git(*words: str) -> str:
+    return subprocess.run(["git", *words], cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
 
 
 def milliseconds(seconds: float) -> str:

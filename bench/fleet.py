@@ -19,7 +19,7 @@ from statistics import median
 from typing import TypeVar
 
 from bench import small_clusters
-from bench.figures import circumstances, percentile, table
+from bench.figures import circumstances, percentile, table, version
 from bench.sightings import Sightings, watching
 from bench.stage import BARE, OPERATED, Stage, open_stage
 from rayctl.api.document import Document
@@ -56,7 +56,7 @@ class Operated:
     """Of each RayCluster, from its own request until it was Running."""
     gone: float
     """From the request to delete all until no pod was left."""
-    calls: Counter[tuple[str, str]]
+    calls: Counter[str]
     cpu_seconds: float
     resident_mib: float
     peak_mib: float
@@ -72,6 +72,7 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=3, help="default: %(default)s")
     flags = parser.parse_args()
+    print(version(), flush=True)
     with open_stage() as stage:
         asyncio.run(_run(stage, flags.clusters, flags.rounds))
 
@@ -221,11 +222,8 @@ def _summary(clusters: int, bare: list[Bare], operated: list[Operated]) -> str:
     )
 
 
-def _calls_table(clusters: int, calls: Counter[tuple[str, str]]) -> str:
-    rows = [
-        (f"{verb} {kind}", str(count), f"{count / clusters:.2f}")
-        for (verb, kind), count in calls.most_common()
-    ]
+def _calls_table(clusters: int, calls: Counter[str]) -> str:
+    rows = [(call, str(count), f"{count / clusters:.2f}") for call, count in calls.most_common()]
     return table("API calls of the operator in the last round", ("", "calls", "a RayCluster"), rows)
 
 

@@ -16,7 +16,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from bench import small_clusters
-from bench.figures import circumstances, milliseconds, percentile, table
+from bench.figures import circumstances, milliseconds, percentile, table, version
 from bench.operator_cost import Cost
 from bench.sightings import Sightings, watching
 from bench.stage import BARE, OPERATED, Stage, open_stage
@@ -64,6 +64,7 @@ def main() -> None:
     parser.add_argument("--clusters", type=int, default=30, help="one after the other (default: %(default)s)")
     parser.add_argument("--idle", type=float, default=30, help="seconds (default: %(default)s)")
     flags = parser.parse_args()
+    print(version(), flush=True)
     with open_stage() as stage:
         asyncio.run(_run(stage, flags.clusters, flags.idle))
 
@@ -139,15 +140,15 @@ async def _idle(stage: Stage, view: View, seconds: float) -> str:
         await small_clusters.delete(view.client, view.namespace, name=name)
     await view.pods.wait("no pod is left", lambda: not view.pods.there)
     calls = after.calls_since(before)
-    share = (after.cpu_seconds - before.cpu_seconds) / (ended - began)
+    took = ended - began
     return table(
-        f"Idle for {seconds:g} s with two settled RayClusters",
+        f"Idle for {took:.1f} s with two settled RayClusters",
         ("", ""),
         [
             ("resident, MiB", f"{after.resident_mib:.1f}"),
             ("peak since its start, MiB", f"{after.peak_mib:.1f}"),
-            ("CPU, percent of a core", f"{100 * share:.2f}"),
-            *((f"API calls: {verb} {kind}", str(count)) for (verb, kind), count in calls.items()),
+            ("CPU, percent of a core", f"{100 * (after.cpu_seconds - before.cpu_seconds) / took:.2f}"),
+            *((f"API calls: {call}", str(count)) for call, count in calls.items()),
         ],
     )
 
@@ -164,8 +165,8 @@ async def _wait_quiet(stage: Stage) -> None:
             last = now
 
 
-def _but_leases(cost: Cost) -> Counter[tuple[str, str]]:
-    return Counter({call: count for call, count in cost.calls.items() if call[1] != str(LEASES)})
+def _but_leases(cost: Cost) -> Counter[str]:
+    return Counter({call: count for call, count in cost.calls.items() if str(LEASES) not in call})
 
 
 def _latency_table(applied: Sequence[Applied], bare: Sequence[float]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,10 +22,10 @@ class Cost:
     cpu_seconds: float
     resident_mib: float
     peak_mib: float
-    calls: Counter[tuple[str, str]]
-    """API calls by verb and resource, in RBAC's words."""
+    calls: Counter[str]
+    """API calls by verb and resource in RBAC's words, and by the answer's code where that is not 2xx."""
 
-    def calls_since(self, earlier: Cost) -> Counter[tuple[str, str]]:
+    def calls_since(self, earlier: Cost) -> Counter[str]:
         """Return the calls made after ``earlier`` was taken."""
         return self.calls - earlier.calls
 
@@ -36,15 +37,20 @@ async def cost_of(pid: int, metrics_port: int) -> Cost:
     return Cost(_cpu_seconds(pid), memory["VmRSS"] / 1024, memory["VmHWM"] / 1024, calls)
 
 
-async def _calls(port: int) -> Counter[tuple[str, str]]:
+async def _calls(port: int) -> Counter[str]:
     async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/metrics") as answer:
         text = await answer.text()
-    calls: Counter[tuple[str, str]] = Counter()
+    calls: Counter[str] = Counter()
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
             if sample.name == _COUNT:
-                calls[sample.labels["verb"], sample.labels["resource"]] += int(sample.value)
+                calls[_called(sample.labels)] += int(sample.value)
     return calls
+
+
+def _called(labels: Mapping[str, str]) -> str:
+    failed = "" if labels["code"].startswith("2") else f" (answer {labels['code']})"
+    return f"{labels['verb']} {labels['resource']}{failed}"
 
 
 def _cpu_seconds(pid: int) -> float:
