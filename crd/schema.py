@@ -16,7 +16,7 @@ from enum import Enum
 from inspect import cleandoc
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from rayctl.api.document import Document, Json
+from rayctl.api.document import MAX_COUNT, Document, Json
 from rayctl.api.names import TypeName
 
 LABEL_VALUE_LENGTH = 63
@@ -156,7 +156,7 @@ def _scalar(hint: Any, side: Side) -> Document:
     if hint is bool:
         return {"type": "boolean"}
     if hint is int:
-        return {"type": "integer"} | at_least
+        return {"type": "integer"} | at_least | ({"maximum": MAX_COUNT} if at_least else {})
     if hint is float:
         return {"type": "number"} | at_least
     if hint is datetime:

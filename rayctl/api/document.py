@@ -14,6 +14,9 @@ from typing import TypeAlias
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 Document: TypeAlias = dict[str, Json]
 
+MAX_COUNT = 100_000
+"""More of anything that is counted is a slip of the pen: Kubernetes itself ends at some 150,000 pods."""
+
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
@@ -86,6 +89,9 @@ class Reader:
             return None
         if value < 0:
             self.wrong(key, f"{value} is negative", "write 0 or more")
+            return None
+        if value > MAX_COUNT:
+            self.wrong(key, f"{value} is more than any cluster has", f"write {MAX_COUNT} or less")
             return None
         return value
 

@@ -100,6 +100,7 @@ class _ContainerState(_Struct, frozen=True):
 
 
 class _ContainerStatus(_Struct, frozen=True):
+    name: str = ""
     restart_count: int = 0
     state: _ContainerState | None = None
 
@@ -111,8 +112,13 @@ class _Condition(_Struct, frozen=True):
     message: str = ""
 
 
+class _Container(_Struct, frozen=True):
+    name: str = ""
+
+
 class _PodSpec(_Struct, frozen=True):
     node_name: str = ""
+    containers: list[_Container] | None = None
 
 
 class _PodStatus(_Struct, frozen=True):
@@ -178,7 +184,7 @@ def pod_view(body: Wire) -> PodView:
         created=meta.creation_timestamp.timestamp() if meta.creation_timestamp else 0.0,
         node=sys.intern(pod.spec.node_name),
         ip=status.pod_ip,
-        restarts=sum(container.restart_count for container in status.container_statuses or ()),
+        restarts=_restarts_of_ray(pod),
         reason=sys.intern(reason),
         message=message[:_MAX_MESSAGE],
     )
@@ -230,8 +236,16 @@ def _cluster_of(meta: Meta) -> ClusterKey:
     return ClusterKey(sys.intern(meta.namespace), sys.intern(name))
 
 
+def _restarts_of_ray(pod: _Pod) -> int:
+    """Return how often container 0 was started again; a sidecar's restart is nothing to Ray."""
+    first = pod.spec.containers[0].name if pod.spec.containers else ""
+    statuses = pod.status.container_statuses or ()
+    return next((status.restart_count for status in statuses if status.name == first), 0)
+
+
 def _count(text: str, default: int) -> int:
-    return int(text) if text.isdecimal() else default
+    # Anyone may write annotations: text of any length, which int() would refuse.
+    return int(text) if text.isdecimal() and len(text) <= _MAX_DIGITS else default
 
 
 def _is_true(condition: _Condition | None) -> bool:
@@ -257,4 +271,5 @@ def _why_not_running(status: _PodStatus, conditions: dict[str, _Condition]) -> t
     return status.reason, status.message
 
 
+_MAX_DIGITS = 9
 _UNDER_WAY = frozenset({"", "ContainerCreating", "PodInitializing"})

@@ -126,6 +126,11 @@ class Watch(Generic[V]):
         self.last_sign = clock.monotonic()
         """When anything was last heard of the server or tried."""
 
+    @property
+    def version(self) -> int:
+        """How far the stream has come: the newest resource version that it told of."""
+        return self._version
+
     async def run(self) -> None:
         """List and watch until cancelled. Errors are told once each time they change, and survived."""
         while True:
@@ -192,6 +197,8 @@ class Watch(Generic[V]):
             call = self._target.call(Verb.LIST, limit=str(PAGE_SIZE), **{"continue": token})
             page = _read(call, await self._client.send(call, timeout=_LIST_TIMEOUT), Page)
             self.last_sign = self._clock.monotonic()
+            if not page.metadata.resource_version.isdecimal():
+                raise Garbled(call, "a list without a resourceVersion")
             version = version or int(page.metadata.resource_version)
             decoded = (self._read_object(item) for item in page.items or ())
             records.extend(record for record in decoded if record is not None)
@@ -218,7 +225,10 @@ class Watch(Generic[V]):
         count = 0
         async for line in lines:
             self.last_sign = self._clock.monotonic()
-            self._apply(call, _read(call, line, Event))
+            # Not while a list is under way: it would look older than a stream that went on meanwhile, as it
+            # does only where etcd was restored, and what the stream told would be dropped for good.
+            async with self._listing:
+                self._apply(call, _read(call, line, Event))
             count += 1
             if count % _BREATHE_EVERY == 0:
                 await asyncio.sleep(0)  # buffered lines come without a pause

@@ -8,6 +8,9 @@ is asked again in the moment before the request leaves, since the process may ha
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+import msgspec
 
 from rayctl.api import names
 from rayctl.api.document import Document, Json
@@ -17,8 +20,10 @@ from rayctl.api.observed import ClusterView, PodView, ServiceView
 from rayctl.clock import Clock
 from rayctl.kube.client import CALL_TIMEOUT, KubeClient
 from rayctl.kube.decode import Anything, Page, Wire, cluster_view, pod_view, read, service_view
-from rayctl.kube.errors import Conflict, Fenced, Invalid, NotFound
+from rayctl.kube.errors import Conflict, Fenced, Garbled, Invalid, NotFound
 from rayctl.kube.resource import EVENTS, PODS, RAYCLUSTERS, SERVICES, Call, ContentType, Resource, Verb
+
+T = TypeVar("T")
 
 
 class Writer:
@@ -36,11 +41,12 @@ class Writer:
             AlreadyExists: its name is taken; whose it is, :meth:`read_pod` tells.
         """
         call = Call(verb=Verb.CREATE, resource=PODS, namespace=namespace, body=manifest)
-        return pod_view(await self._send(call))
+        return await self._answer(call, pod_view)
 
     async def read_pod(self, namespace: str, name: PodName) -> PodView:
         """Return a pod as the API server has it now."""
-        return pod_view(await self._send(Call(verb=Verb.GET, resource=PODS, namespace=namespace, name=name)))
+        call = Call(verb=Verb.GET, resource=PODS, namespace=namespace, name=name)
+        return await self._answer(call, pod_view)
 
     async def delete_pod(
         self, key: ClusterKey, name: PodName, uid: Uid, grace: int | None = None
@@ -54,7 +60,7 @@ class Writer:
             body["gracePeriodSeconds"] = grace
         call = Call(verb=Verb.DELETE, resource=PODS, namespace=key.namespace, name=name, body=body)
         try:
-            return pod_view(await self._send(call))
+            return await self._answer(call, pod_view)
         except (NotFound, Conflict):
             return None
 
@@ -69,7 +75,7 @@ class Writer:
             body=manifest,
             content_type=ContentType.APPLY,
         )
-        return service_view(await self._send(call))
+        return await self._answer(call, service_view)
 
     async def write_status(self, key: ClusterKey, uid: Uid, status: Document) -> ClusterView:
         """Put ``status`` in place of that of this very RayCluster and return the whole.
@@ -95,7 +101,7 @@ class Writer:
             content_type=ContentType.JSON_PATCH,
         )
         try:
-            return cluster_view(await self._send(call))
+            return await self._answer(call, cluster_view)
         except Invalid as error:
             if error.fields:
                 raise
@@ -116,8 +122,8 @@ class Writer:
         A leader that was cut off cannot take off its own.
         """
         selector = {"labelSelector": f"{names.LABEL_LEADER}=true"}
-        listed = await self._send(Call(verb=Verb.LIST, resource=PODS, namespace=namespace, query=selector))
-        marked = {read(item, Anything).metadata.name for item in read(listed, Page).items or ()}
+        call = Call(verb=Verb.LIST, resource=PODS, namespace=namespace, query=selector)
+        marked = await self._answer(call, _names)
         for other in sorted(marked - {pod}):
             try:
                 await self._label(namespace, other, {names.LABEL_LEADER: None})
@@ -141,6 +147,13 @@ class Writer:
         )
         await self._send(call)
 
+    async def _answer(self, call: Call, decode: Callable[[Wire], T]) -> T:
+        body = await self._send(call)
+        try:
+            return decode(body)
+        except msgspec.DecodeError as error:
+            raise Garbled(call, f"the answer is broken: {error}") from error
+
     async def _send(self, call: Call) -> Wire:
         left = self._check(call)
         return await self._client.send(call, timeout=min(CALL_TIMEOUT, left), guard=self._check)
@@ -151,6 +164,10 @@ class Writer:
         if left <= 0:
             raise Fenced(call, "this replica's lease has run out or is lost")
         return left
+
+
+def _names(body: Wire) -> set[str]:
+    return {read(item, Anything).metadata.name for item in read(body, Page).items or ()}
 
 
 def _name_of(manifest: Document) -> str:

@@ -12,6 +12,8 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from rayctl.api.document import SpecError
 from rayctl.api.names import ClusterKey
 from rayctl.api.observed import ClusterView
@@ -96,7 +98,7 @@ class Controller:
             log = ClusterLog(_log, key)
             try:
                 with self._metrics.reconcile():
-                    await self._reconcile(key, log)
+                    acted = await self._reconcile(key, log)
             except Fenced as error:
                 log.warning("Not written, leadership is in doubt: %s", error)
                 self._queue.retry(key)
@@ -109,27 +111,33 @@ class Controller:
                 delay = self._queue.retry(key)
                 log.exception("Reconciling failed; trying again in %.1f s", delay)
             else:
-                self._queue.forgive(key)
+                # What a pass did is in the cache and has made the key due again. Where nothing changed by it
+                # (somebody undoes it, a Service hangs in Terminating) the next try is a back-off away.
+                if acted:
+                    self._queue.retry(key)
+                else:
+                    self._queue.forgive(key)
             finally:
                 self._queue.done(key)
 
-    async def _reconcile(self, key: ClusterKey, log: ClusterLog) -> None:
+    async def _reconcile(self, key: ClusterKey, log: ClusterLog) -> bool:
+        """Do one pass; return whether it acted."""
         view = self._cache.find_cluster(key)
         if view is None:
             if self._states.forget(key):
                 log.info("The RayCluster is gone; Kubernetes removes its pods and its Service")
-            return
+            return False
         state = self._states.get(key, view.uid, view.generation)
         if view.deleting:
             if not state.told_deleting:
                 state.told_deleting = True
                 log.info("The RayCluster is being deleted")
-            return
+            return False
         if isinstance(view.spec, SpecError):
             refusal = refuse(view, view.spec)
             self._tell(view, refusal.notes, log)
             await self._finish(view, state, refusal, log)
-            return
+            return False
         seen = self._observe(view, state)
         decision = decide(view.spec, seen, minimum(view.spec), self._clock.wall())
         self._tell(view, decision.notes, log)
@@ -138,10 +146,9 @@ class Controller:
         if outcome.failure is not None:
             raise outcome.failure
         if decision.actions:
-            # What was done is in the cache: the next pass sees it, and writes the status.
-            self._queue.add(key)
-            return
+            return True
         await self._finish(view, state, decision, log)
+        return False
 
     async def _act(self, cluster: RayCluster, decision: Decision, state: ClusterState) -> Outcome:
         if not decision.actions:
@@ -156,11 +163,16 @@ class Controller:
 
     def _observe(self, view: ClusterView, state: ClusterState) -> Observed:
         services = [service for service in self._cache.list_services(view.key) if service.owner == view.uid]
+        pods = [pod for pod in self._cache.list_pods(view.key) if pod.owner == view.uid]
+        state.removed &= {pod.uid for pod in pods}
         return Observed(
-            pods=tuple(pod for pod in self._cache.list_pods(view.key) if pod.owner == view.uid),
+            pods=tuple(
+                msgspec.structs.replace(pod, deleting=True) if pod.uid in state.removed else pod
+                for pod in pods
+            ),
             service_fingerprint=next((s.fingerprint for s in services if not s.deleting), None),
             status=view.status,
-            troubles=state.standing(),
+            troubles=state.standing(self._clock.wall()),
             service_trouble=state.service_trouble,
         )
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import assert_never
 
-from rayctl.api.names import ClusterKey
+from rayctl.api.names import LABEL_CLUSTER, ClusterKey
 from rayctl.api.raycluster import RayCluster
 from rayctl.core.reconcile.actions import Action, ApplyService, CreatePod, DeletePod, Note, Reason
 from rayctl.kube.cache import Cache
@@ -118,6 +118,11 @@ class _Run:
             pod = await self._writer.create_pod(self._key.namespace, action.manifest)
         except AlreadyExists:
             pod = await self._writer.read_pod(self._key.namespace, action.name)
+            if pod.owner == self._cluster.uid and pod.key != self._key:
+                self._refused_pod(
+                    action, f"pods {action.name!r} has lost its label {LABEL_CLUSTER}={self._key.name}"
+                )
+                return
             if pod.owner != self._cluster.uid:
                 owner = f"another owner ({pod.owner or 'none'})"
                 self._refused_pod(action, f"pods {action.name!r} is there already and belongs to {owner}")
@@ -140,10 +145,12 @@ class _Run:
 
     async def _delete(self, action: DeletePod) -> None:
         gone = await self._writer.delete_pod(self._key, action.pod.name, action.pod.uid, action.grace)
-        if gone is not None:
-            self._cache.accept(gone)
+        self._state.removed.add(action.pod.uid)
+        if gone is None:
+            return
+        self._cache.accept(gone)
         if action.pod.finished:
-            self._state.pod_ended(action.pod.pod_type, action.why, self._now)
+            self._state.pod_ended(action.pod, action.why, self._now)
 
     async def _apply(self, action: ApplyService) -> None:
         try:

@@ -11,8 +11,9 @@ from datetime import datetime
 
 from rayctl.api.moment import Monotonic
 from rayctl.api.names import ClusterKey, TypeName, Uid
+from rayctl.api.observed import PodView
 from rayctl.core.reconcile.actions import Trouble
-from rayctl.core.reconcile.trouble import ended, worse
+from rayctl.core.reconcile.trouble import ended, is_past, worse
 
 NEVER = Monotonic(-math.inf)
 
@@ -25,6 +26,10 @@ class ClusterState:
     generation: int
     troubles: dict[TypeName, Trouble] = field(default_factory=dict)
     endings: dict[TypeName, Trouble] = field(default_factory=dict)
+    counted: dict[TypeName, tuple[float, float]] = field(default_factory=dict)
+    """When a pod whose end counted last had ended and been made, in seconds since the epoch."""
+    removed: set[Uid] = field(default_factory=set)
+    """Pods that we deleted and that are still in sight. The API marks an ended one not even then."""
     service_trouble: Trouble | None = None
     status_written: Monotonic = NEVER
     told_deleting: bool = False
@@ -35,13 +40,26 @@ class ClusterState:
         self.troubles[name] = trouble
         return trouble
 
-    def pod_ended(self, name: TypeName, message: str, now: datetime) -> None:
-        """Note that a pod of that type ended and was removed."""
-        self.endings[name] = ended(self.endings.get(name), message, now)
+    def pod_ended(self, pod: PodView, message: str, now: datetime) -> None:
+        """Note that a pod ended and was removed.
 
-    def standing(self) -> tuple[tuple[TypeName, Trouble], ...]:
-        """Return the troubles that count now. One pod that ended is none yet."""
-        often = {name: trouble for name, trouble in self.endings.items() if trouble.failures > 1}
+        Only one that was made after the last end that counted is a failure more: workers that are lost
+        together say nothing of what comes after them. The API tells whole seconds, so of pods made in the
+        same one only the first counts.
+        """
+        over, made = self.counted.get(pod.pod_type, (0.0, -1.0))
+        if pod.created < int(over) or pod.created <= made:
+            return
+        self.counted[pod.pod_type] = (now.timestamp(), pod.created)
+        self.endings[pod.pod_type] = ended(self.endings.get(pod.pod_type), message, now)
+
+    def standing(self, now: datetime) -> tuple[tuple[TypeName, Trouble], ...]:
+        """Return the troubles that count now. One pod that ended is none yet, nor are ends of long ago."""
+        often = {
+            name: trouble
+            for name, trouble in self.endings.items()
+            if trouble.failures > 1 and not is_past(trouble, now)
+        }
         return tuple(sorted((often | self.troubles).items()))
 
     def service_refused(self, message: str, now: datetime) -> Trouble:
@@ -65,6 +83,7 @@ class ClusterStates:
             state.generation = generation
             state.troubles.clear()
             state.endings.clear()
+            state.counted.clear()
             state.service_trouble = None
         return state
 

@@ -174,6 +174,11 @@ def test_a_deprecated_field_of_the_first_files_is_accepted() -> None:
             id="negative",
         ),
         pytest.param(
+            with_worker(minWorkers=10**9),
+            "spec.podTypes[1].minWorkers: 1000000000 is more than any cluster has; write 100000 or less",
+            id="more than there can be",
+        ),
+        pytest.param(
             with_worker(maxWorkers="3"),
             "spec.podTypes[1].maxWorkers: a string where a whole number is needed; write a number such as 2",
             id="a number in quotes",

@@ -60,7 +60,8 @@ def test_a_record_in_a_list_is_described_whole() -> None:
     inner = outer(Side.SPEC)["properties"]["inner"]["items"]
 
     assert inner["required"] == ["size"]
-    assert inner["properties"]["size"] == {"description": "Words.", "type": "integer", "minimum": 0}
+    size = {"description": "Words.", "type": "integer", "minimum": 0, "maximum": 100_000}
+    assert inner["properties"]["size"] == size
 
 
 def test_a_report_has_no_limits_and_requires_nothing() -> None:

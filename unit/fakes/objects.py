@@ -10,6 +10,8 @@ import uuid
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from rayctl.clock import SystemClock
+
 Object = dict[str, Any]
 _MICRO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 
@@ -84,7 +86,7 @@ class Objects:
         made["metadata"] |= {
             "namespace": place.namespace,
             "uid": str(uuid.uuid4()),
-            "creationTimestamp": "2026-01-01T00:00:00Z",
+            "creationTimestamp": SystemClock().wall().strftime("%Y-%m-%dT%H:%M:%SZ"),
             "generation": 1,
         }
         if place.plural == "pods":
@@ -127,6 +129,10 @@ class Objects:
         if wanted != uid:
             words = f"the UID in the precondition ({wanted}) does not match the UID in record ({uid})"
             raise RefusalError(409, "Conflict", words)
+        if now.get("status", {}).get("phase") in {"Succeeded", "Failed"}:
+            # The real one removes an ended pod at once and answers with it as it was, unmarked.
+            self._remove(place, copy.deepcopy(now))
+            return now
         marked = copy.deepcopy(now)
         marked["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:30Z"
         if now.get("spec", {}).get("nodeName") and options.get("gracePeriodSeconds") != 0:

@@ -34,6 +34,12 @@ def a_container(state: dict[str, Any], **fields: Any) -> dict[str, Any]:
     return {"name": "ray", "ready": False, "restartCount": 0, "state": state, **fields}
 
 
+def test_an_annotation_of_any_length_is_read_as_none() -> None:
+    pod = pod_view(a_pod(annotations={"cluster.ray.io/ordinal": "9" * 5000}))
+
+    assert pod.ordinal == -1
+
+
 def test_a_pod_of_ours_tells_what_it_is_for() -> None:
     pod = pod_view(
         a_pod(
@@ -46,12 +52,16 @@ def test_a_pod_of_ours_tells_what_it_is_for() -> None:
             ownerReferences=[{"uid": "someone"}, {"uid": UID, "controller": True}],
             creationTimestamp="1970-01-01T00:01:00Z",
             deletionTimestamp="1970-01-01T00:02:00Z",
-            spec={"nodeName": "n1", "containers": [{"name": "skipped"}]},
+            spec={"nodeName": "n1", "containers": [{"name": "ray"}, {"name": "a-log-shipper"}]},
             status={
                 "phase": "Running",
                 "podIP": "10.0.0.1",
                 "conditions": [{"type": "Ready", "status": "True"}],
-                "containerStatuses": [a_container({"running": {}}, restartCount=2)],
+                # The kubelet sorts them by name.
+                "containerStatuses": [
+                    a_container({"running": {}}, name="a-log-shipper", restartCount=7),
+                    a_container({"running": {}}, restartCount=2),
+                ],
             },
         )
     )

@@ -3,10 +3,11 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from rayctl.api.names import ClusterKey
 from rayctl.api.observed import PodView
@@ -17,7 +18,7 @@ from rayctl.kube.decode import pod_view
 from rayctl.kube.resource import PODS
 from rayctl.kube.store import Scope, Store
 from rayctl.kube.watch import Target, Watch
-from unit.fakes.apiserver import FakeApiServer, answer, hang, html, reset
+from unit.fakes.apiserver import FakeApiServer, Handler, answer, hang, html, reset
 from unit.fakes.objects import Place
 from unit.waiting import comes_true
 
@@ -77,6 +78,43 @@ async def test_pages_are_read_to_their_end(
         await watched.until(*"abcde")
 
     assert server.count("list", "pods") == 3
+
+
+async def test_what_the_stream_tells_while_a_list_is_under_way_is_not_lost(
+    server: FakeApiServer, client: KubeClient
+) -> None:
+    server.objects.create(PLACE, a_pod("old"))
+
+    async def overtaken(request: web.Request, serve: Handler) -> web.StreamResponse:
+        listed = await serve(request)
+        server.objects.create(PLACE, a_pod("new"))
+        server.objects.delete(Place("pods", "ray", "old"), {})
+        told = server.objects.version
+        # Time for the stream to get ahead of the list, as it can where nothing holds it.
+        with suppress(TimeoutError):
+            await comes_true(lambda: watched.watch.version >= told, 0.3)
+        return listed
+
+    async with running(client) as watched:
+        await watched.until("old")
+        server.fail("list", "pods", overtaken)
+        await watched.watch.refresh()
+        await watched.until("new")
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_list_without_a_version_is_a_problem_and_no_end(
+    server: FakeApiServer, client: KubeClient
+) -> None:
+    server.objects.create(PLACE, a_pod("a"))
+
+    async def empty(_request: web.Request, _serve: Handler) -> web.StreamResponse:
+        return web.json_response({})
+
+    server.fail("list", "pods", empty, times=2)
+
+    async with running(client) as watched:
+        await watched.until("a")
 
 
 @pytest.mark.usefixtures("impatient")

@@ -1,5 +1,6 @@
 """The controller on the wire: what it makes, what it retries, and that one cluster's fault is no other's."""
 
+import asyncio
 import logging
 from datetime import datetime
 
@@ -55,22 +56,64 @@ async def test_a_quota_is_the_clusters_trouble_and_no_others(world: World) -> No
 async def test_pods_that_keep_ending_are_replaced_more_and_more_slowly(world: World) -> None:
     world.have("one", workers=1)
 
-    async def end_the_worker() -> None:
-        await comes_true(lambda: len(world.pods("one")) == 2)
-        worker = next(p for p in world.pods("one") if p["metadata"]["labels"]["ray-node-type"] == "worker")
-        place = Place("pods", "ray", worker["metadata"]["name"])
-        world.server.objects.merge(place, {"status": {"phase": "Failed"}}, status=True)
-        await comes_true(
-            lambda: worker["metadata"]["uid"] not in [p["metadata"]["uid"] for p in world.pods("one")]
-        )
+    def end_the_worker() -> bool:
+        for pod in world.pods("one"):
+            if pod["metadata"]["labels"]["ray-node-type"] == "worker" and pod["status"]["phase"] != "Failed":
+                place = Place("pods", "ray", pod["metadata"]["name"])
+                world.server.objects.merge(place, {"status": {"phase": "Failed"}}, status=True)
+        return world.status("one").get("phase") == "Error"
 
-    for _ in range(3):
-        await end_the_worker()
-    await comes_true(lambda: world.status("one").get("phase") == "Error")
+    await comes_true(end_the_worker)
+    await comes_true(lambda: len(world.pods("one")) == 1)
 
     conditions = {condition["type"]: condition for condition in world.status("one")["conditions"]}
     assert conditions["WorkersReady"]["reason"] == "PodEnded"
-    assert len(world.pods("one")) == 1, "the fourth worker has to wait"
+
+
+async def test_a_pod_whose_label_was_taken_off_is_told_and_makes_no_hot_loop(world: World) -> None:
+    world.have("one", workers=1)
+    await comes_true(lambda: world.status("one").get("observedGeneration") == 1)
+    worker = next(p for p in world.pods("one") if p["metadata"]["labels"]["ray-node-type"] == "worker")
+    before = world.server.count("create", "pods")
+
+    place = Place("pods", "ray", worker["metadata"]["name"])
+    world.server.objects.merge(place, {"metadata": {"labels": {"ray-cluster-name": "quarantine"}}})
+    await comes_true(lambda: world.status("one").get("phase") == "Error")
+
+    conditions = {condition["type"]: condition for condition in world.status("one")["conditions"]}
+    assert "has lost its label ray-cluster-name=one" in conditions["WorkersReady"]["message"]
+    assert world.server.count("create", "pods") - before <= 2
+
+
+async def test_a_service_that_hangs_in_terminating_makes_no_hot_loop(world: World) -> None:
+    world.have("one", workers=0)
+    await comes_true(lambda: world.status("one").get("observedGeneration") == 1)
+    place = Place("services", "ray", "one-ray-head")
+
+    world.server.objects.merge(place, {"metadata": {"deletionTimestamp": "2026-01-01T00:00:30Z"}})
+    await comes_true(lambda: world.server.count("patch", "services") >= 2)
+    await asyncio.sleep(1.5)  # a rate needs a time: with the back-off three tries, without it a thousand
+
+    assert world.server.count("patch", "services") < 10
+
+
+async def test_workers_that_are_lost_together_are_one_failure_and_come_back_at_once(world: World) -> None:
+    world.have("one", workers=8)
+    await comes_true(lambda: world.status("one").get("observedGeneration") == 1)
+    workers = [p for p in world.pods("one") if p["metadata"]["labels"]["ray-node-type"] == "worker"]
+
+    for worker in workers:
+        place = Place("pods", "ray", worker["metadata"]["name"])
+        world.server.objects.merge(place, {"status": {"phase": "Failed"}}, status=True)
+        await asyncio.sleep(0.02)
+    lost = {worker["metadata"]["uid"] for worker in workers}
+    await comes_true(
+        lambda: (
+            len(world.pods("one")) == 9 and lost.isdisjoint(p["metadata"]["uid"] for p in world.pods("one"))
+        )
+    )
+
+    assert world.status("one")["phase"] != "Error"
 
 
 async def test_what_may_pass_is_tried_again(world: World) -> None:

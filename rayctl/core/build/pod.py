@@ -31,6 +31,7 @@ from rayctl.core.build.metadata import owner_reference, pod_labels
 from rayctl.core.build.ray_start import agent_port
 
 _DRAIN_SECONDS = 30
+_LONGEST_DRAIN = 86_400
 _STOP_SECONDS = 15
 """What ending takes after the drain: up to 5 s for the raylet, 1 s for the GCS, more on a slow machine."""
 
@@ -135,8 +136,10 @@ def _probes(port: int) -> Document:
 def _seconds_to_end(spec: Reader, container: Reader) -> tuple[int, int]:
     """Return how long the pod has to end and how much of that is for tasks: the user's, or fitting."""
     try:
-        drain = int(Decimal(find_variable(container, DRAIN_TIMEOUT) or _DRAIN_SECONDS))
-    except (InvalidOperation, ValueError, OverflowError):
+        given = Decimal(find_variable(container, DRAIN_TIMEOUT) or _DRAIN_SECONDS)
+        # Compared first: a number of a million digits takes int() for ever.
+        drain = int(given) if 0 <= given <= _LONGEST_DRAIN else _DRAIN_SECONDS
+    except InvalidOperation:
         drain = _DRAIN_SECONDS
     grace = spec.count("terminationGracePeriodSeconds")
     if grace is None:

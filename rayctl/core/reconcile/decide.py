@@ -43,6 +43,9 @@ from rayctl.core.reconcile.trouble import blocked_for
 _GRACE_OF_THE_LOST = 5
 """Seconds."""
 
+_MOST_AT_ONCE = 500
+"""Pods of a type that one pass creates; the next pass goes on, and others have their turn between."""
+
 
 def decide(cluster: RayCluster, seen: Observed, targets: Targets, now: datetime) -> Decision:
     """Return what is to be done for one cluster now."""
@@ -148,7 +151,7 @@ class _Work:
             self.waits.append(wait)
             return
         why = f"{len(live)} of {wanted} are there"
-        self._create(role, name, ordinals if trouble is None else ordinals[:1], pods, why)
+        self._create(role, name, ordinals[: _MOST_AT_ONCE if trouble is None else 1], pods, why)
 
     def _create(
         self, role: Role, name: TypeName, ordinals: Sequence[int], pods: tuple[PodView, ...], why: str

@@ -23,9 +23,14 @@ def worse(before: Trouble | None, message: str, now: datetime) -> Trouble:
     return Trouble(failures=failures, until=now.timestamp() + delay, message=message)
 
 
+def is_past(trouble: Trouble, now: datetime) -> bool:
+    """Return whether it is so long ago that pods of the type ended that it says nothing any more."""
+    return now.timestamp() - trouble.until > LONGEST_RETRY
+
+
 def ended(before: Trouble | None, message: str, now: datetime) -> Trouble:
     """Return the trouble after one more pod that ended; the first in ten minutes blocks nothing."""
-    if before is not None and now.timestamp() - before.until > LONGEST_RETRY:
+    if before is not None and is_past(before, now):
         before = None
     after = replace(worse(before, message, now), reason=Reason.POD_ENDED)
     return after if before else replace(after, until=now.timestamp())

@@ -168,6 +168,8 @@ def test_the_users_environment_wins_and_may_refer_to_ours() -> None:
         pytest.param({}, "120", (135, "120"), id="fits what the user set for Ray"),
         pytest.param({"terminationGracePeriodSeconds": 60}, "120", (60, "120"), id="both are the user's"),
         pytest.param({}, "soon", (45, "soon"), id="what is no number"),
+        pytest.param({}, "1e99999999", (45, "1e99999999"), id="a number that takes for ever to write out"),
+        pytest.param({}, "-5", (45, "-5"), id="a negative one"),
     ],
 )
 def test_running_tasks_have_time_within_the_grace_period(

@@ -1,0 +1,32 @@
+from datetime import UTC, datetime, timedelta
+
+from rayctl.api.names import TypeName
+from rayctl.core.reconcile.trouble import LONGEST_RETRY
+from rayctl.loops.state import ClusterState
+from unit.builders import UID, a_pod
+
+NOW = datetime(2026, 11, 24, tzinfo=UTC)
+WORKER = TypeName("worker-node")
+
+
+def state_after(*ends: tuple[float, float]) -> ClusterState:
+    """The state after pods ended: when each was made and when it ended, in seconds from NOW."""
+    state = ClusterState(UID, 1)
+    for made, over in ends:
+        state.pod_ended(a_pod(created=NOW.timestamp() + made), "OOMKilled", NOW + timedelta(seconds=over))
+    return state
+
+
+def test_one_end_is_no_trouble_yet_and_two_in_a_row_are() -> None:
+    assert state_after((0, 10)).standing(NOW) == ()
+    assert [name for name, _ in state_after((0, 10), (11, 20)).standing(NOW)] == [WORKER]
+
+
+def test_pods_that_were_there_before_the_last_end_count_no_more() -> None:
+    assert state_after(*((0, 10 + n) for n in range(8))).standing(NOW) == ()
+
+
+def test_ends_of_long_ago_are_forgotten() -> None:
+    state = state_after((0, 10), (11, 20))
+
+    assert state.standing(NOW + timedelta(seconds=LONGEST_RETRY + 60)) == ()
