@@ -27,7 +27,7 @@ test: setup ## Everything: lint, unit, integration, e2e; quickest first
 	@$(MAKE) --no-print-directory e2e
 
 ##@ Parts of the test
-.PHONY: lint unit integration e2e verify
+.PHONY: lint unit integration e2e
 lint: setup ## Formatting, style, types, import contracts, dead code
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/ruff check $(CODE)

@@ -44,8 +44,8 @@ def nodes_cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Gather what a failed test's cluster can tell, before the cluster is gone."""
     report = yield
-    if report.failed and report.when == "call":
-        folder = FAILURES / re.sub(r"[^\w.-]+", "_", item.nodeid)
+    if report.failed:
+        folder = FAILURES / re.sub(r"[^\w.-]+", "_", f"{item.nodeid}-{report.when}")
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         (folder / "failure.txt").write_text(report.longreprtext + "\n" + report.capstdout)

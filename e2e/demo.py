@@ -52,10 +52,11 @@ def _show(cluster: Cluster, *, keep: bool) -> int:
             print(f"make bed-down NAME={cluster.name}   # when you are done")
             return 0
         walkthrough.clean_up()
-    except StepError as error:
-        folder = REPOSITORY / "failures" / "demo"
-        cluster.gather(folder)
+    except Exception as error:
+        cluster.gather(REPOSITORY / "failures" / "demo")
         print(f"\nFAILED: {error}\nlogs, Events and pods: {Path('failures') / 'demo'}", file=sys.stderr)
+        if not isinstance(error, StepError):
+            raise  # a fault of the demo's own: its traceback helps
         return 1
     terminal.heading("Done: all of it worked")
     return 0

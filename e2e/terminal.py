@@ -32,14 +32,13 @@ class Terminal:
         elapsed = time.monotonic() - self._started
         print(self._paint("1", f"\n# {text}") + self._paint("2", f"  [{elapsed:.0f} s]"), flush=True)
 
-    def type(self, command: str, *, quiet: bool = False) -> str:
+    def type(self, command: str) -> str:
         """Show a command, run it, print what it prints, and return that.
 
         Raises:
             StepError: it ended with another code than 0.
         """
-        if not quiet:
-            print(self._paint("36", f"$ {command}"), flush=True)
+        print(self._paint("36", f"$ {command}"), flush=True)
         process = subprocess.Popen(
             ["bash", "-c", f"set -o pipefail; {command}"],
             cwd=REPOSITORY,
@@ -54,18 +53,25 @@ class Terminal:
             assert process.stdout is not None
             for line in process.stdout:
                 lines.append(line)
-                if not quiet:
-                    print(line, end="", flush=True)
-        output = "".join(lines)
+                print(line, end="", flush=True)
         if process.returncode:
-            raise StepError(
-                f"`{command}` ended with {process.returncode}" + (f":\n{output}" if quiet else "")
-            )
-        return output
+            raise StepError(f"`{command}` ended with {process.returncode}")
+        return "".join(lines)
 
     def ask(self, command: str) -> str:
-        """Run a command without showing it and return what it prints, stripped."""
-        return self.type(command, quiet=True).strip()
+        """Run a command without showing it and return its standard output, stripped; warnings are no part of it."""
+        run = subprocess.run(
+            ["bash", "-c", f"set -o pipefail; {command}"],
+            cwd=REPOSITORY,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if run.returncode:
+            raise StepError(f"`{command}` ended with {run.returncode}:\n{run.stderr}")
+        return run.stdout.strip()
 
     def wait(self, what: str, look: Callable[[], str], timeout: float) -> None:
         """Wait until ``look`` returns ''; until then it returns what is missing, which is shown.

@@ -74,15 +74,23 @@ class Walkthrough:
             raise StepError("the operator's log does not say that example-cluster2 runs")
 
     def update(self) -> None:
-        """An edit of minWorkers, applied again: one pod more, nothing restarted."""
+        """An edit of minWorkers, applied: a pod less, then one more, and nothing else restarted."""
         t = self._terminal
-        t.heading("An edit: minWorkers 2 → 3")
+        t.heading("An edit: minWorkers 2 → 1, and back again")
+        pods = f"kubectl -n {NAMESPACE} get pods -l ray-cluster-name=example-cluster"
         before = self._pods("example-cluster")
-        edited = f"sed 's/minWorkers: 2/minWorkers: 3/' {FIRST}"
+        edited = f"sed 's/minWorkers: 2/minWorkers: 1/' {FIRST}"
         t.type(f"{edited} | kubectl -n {NAMESPACE} apply -f -")
-        self.wait_running("example-cluster", workers=3)
-        t.type(f"kubectl -n {NAMESPACE} get pods -l ray-cluster-name=example-cluster")
-        self._check_kept(before, self._pods("example-cluster"))
+        self.wait_running("example-cluster", workers=1)
+        t.wait("the other worker to be gone", lambda: self._too_many("example-cluster", 2), timeout=120)
+        t.type(pods)
+        fewer = self._pods("example-cluster")
+        self._check_kept(fewer, before)
+        t.type(f"kubectl -n {NAMESPACE} apply -f {FIRST}")
+        self.wait_running("example-cluster", workers=2)
+        t.type(pods)
+        self._check_kept(fewer, self._pods("example-cluster"))
+        self._check_requests()
 
     def clean_up(self) -> None:
         """One cluster by name, the other by file, then the operator and the CRD."""
@@ -132,6 +140,11 @@ class Walkthrough:
             f"kubectl -n {NAMESPACE} get pods -l ray-cluster-name={cluster},ray-node-type=head"
             " -o jsonpath='{.items[0].metadata.name}'"
         )
+
+    def _too_many(self, cluster: str, wanted: int) -> str:
+        """Return how many pods of a cluster there are where they are more than wanted, or ''."""
+        count = len(self._list_pods(f"-l ray-cluster-name={cluster}"))
+        return f"{count} pods" if count > wanted else ""
 
     def _pods(self, cluster: str) -> dict[str, str]:
         """Return the ID of each pod's container: it is another one as soon as anything restarted."""

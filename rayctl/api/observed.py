@@ -1,7 +1,7 @@
 """What is seen of the world: the slim records that the cache holds, one a pod, a Service, a RayCluster.
 
 They are msgspec Structs without garbage-collector tracking: 50,000 pods take about 50 MB
-(docs/benchmarks.md), and a full collection does not walk them. Times are seconds since the epoch, UTC.
+and a full collection does not walk them. Times are seconds since the epoch, UTC.
 """
 
 from __future__ import annotations

@@ -23,7 +23,6 @@ class Phase(StrEnum):
     STARTING = "Starting"
     RUNNING = "Running"
     UPDATING = "Updating"
-    SUSPENDED = "Suspended"
     ERROR = "Error"
     TERMINATING = "Terminating"
 
@@ -191,7 +190,9 @@ def _parse_type(reader: Reader) -> TypeStatus:
 
 def _parse_condition(reader: Reader) -> Condition:
     try:
-        since = datetime.strptime(reader.text("lastTransitionTime"), _TIME).replace(tzinfo=UTC)
+        since = (
+            datetime.fromisoformat(reader.text("lastTransitionTime")).astimezone(UTC).replace(microsecond=0)
+        )
     except ValueError:
         since = None
     return Condition(

@@ -1,7 +1,7 @@
 """Who leads: a candidate's part in the election on a Lease, as a state machine without I/O.
 
 What happened comes in by :meth:`Election.step`; what is to be done comes out of :meth:`Election.next`. The
-rules are client-go's (k8s.io/client-go/tools/leaderelection) and more, see docs/operations.md:
+rules are client-go's (k8s.io/client-go/tools/leaderelection) and more:
 
 - No clock but the own monotonic one counts: a lease's age runs from when *we* saw it change, for as long as
   *its holder* wrote that it lasts. Times in the record are only compared for change.

@@ -1,7 +1,7 @@
 """How to reach the API server and how to be let in, by the ``kubernetes`` package's own configuration.
 
 The one module that knows ``kubernetes.aio``. From it come kubeconfigs with all their ways to log in, service
-accounts and TLS; its REST layer, models and watch are not used (docs/adr/0002-kubernetes-as-transport.md).
+accounts and TLS; its REST layer, models and watch are not used (ADR 0002 in docs/adr).
 What it does not do is done here: a tokenFile, an exec plugin's token, a rotated CA or client certificate are
 read again.
 """

@@ -18,11 +18,13 @@ import cachetools
 from rayctl.api import names
 from rayctl.api.document import Document
 from rayctl.api.moment import Monotonic, Seconds
+from rayctl.api.names import ClusterKey
 from rayctl.api.observed import ClusterView
 from rayctl.clock import Clock
 from rayctl.core.reconcile.actions import Note
 from rayctl.kube.errors import KubeError
 from rayctl.kube.writer import Writer
+from rayctl.telemetry.logs import ClusterLog
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +49,7 @@ class _Series:
 class _Letter:
     """What is to be sent: a whole Event, or changes of one."""
 
+    about: ClusterKey
     series: _Series
     body: Document
     new: bool
@@ -71,13 +74,13 @@ class Events:
         if series is None:
             series = _Series(about.key.namespace, _event_name(about, note, wall), 1, now)
             self._series[about.uid, note] = series
-            self._post(_Letter(series, self._event(about, note, series, wall), new=True))
+            self._post(_Letter(about.key, series, self._event(about, note, series, wall), new=True))
             return
         series.count += 1
         if now - series.sent_at >= _SEND_AGAIN_AFTER:
             series.sent_at = now
             body: Document = {"count": series.count, "lastTimestamp": _timestamp(wall)}
-            self._post(_Letter(series, body, new=False))
+            self._post(_Letter(about.key, series, body, new=False))
 
     async def run(self) -> None:
         """Send what was told, one after the other, until cancelled."""
@@ -86,7 +89,7 @@ class Events:
             try:
                 await self._send(letter)
             except KubeError as error:
-                log.info("an Event was not written: %s", error)
+                ClusterLog(log, letter.about).info("an Event was not written: %s", error)
             finally:
                 self._waiting.task_done()
 
@@ -98,7 +101,7 @@ class Events:
         try:
             self._waiting.put_nowait(letter)
         except asyncio.QueueFull:
-            log.warning("an Event was dropped: %d are waiting", _MAX_WAITING)
+            ClusterLog(log, letter.about).warning("an Event was dropped: %d are waiting", _MAX_WAITING)
 
     async def _send(self, letter: _Letter) -> None:
         if letter.new:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -18,7 +18,7 @@ from rayctl.api.document import SpecError
 from rayctl.api.names import ClusterKey
 from rayctl.api.observed import ClusterView
 from rayctl.api.raycluster import RayCluster
-from rayctl.api.status import RayClusterStatus, settle, status_document
+from rayctl.api.status import Phase, RayClusterStatus, settle, status_document
 from rayctl.clock import Clock
 from rayctl.core.autoscale.minimum import minimum
 from rayctl.core.reconcile.actions import Decision, Note, Observed
@@ -132,6 +132,8 @@ class Controller:
             if not state.told_deleting:
                 state.told_deleting = True
                 log.info("The RayCluster is being deleted")
+            going = Decision((), replace(view.status, phase=Phase.TERMINATING))
+            await self._finish(view, state, going, log)
             return False
         if isinstance(view.spec, SpecError):
             refusal = refuse(view, view.spec)

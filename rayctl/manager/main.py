@@ -18,7 +18,7 @@ from rayctl.core.election import Election
 from rayctl.kube.cache import Cache
 from rayctl.kube.client import KubeClient
 from rayctl.kube.config import Connection, Source
-from rayctl.kube.errors import KubeError
+from rayctl.kube.errors import Forbidden, KubeError
 from rayctl.kube.events import Events
 from rayctl.kube.lease import LeaseStore
 from rayctl.kube.writer import Writer
@@ -31,6 +31,9 @@ from rayctl.telemetry.metrics import Metrics
 from rayctl.telemetry.traces import Traces, exported_traces
 
 _log = logging.getLogger(__name__)
+
+_MARK_AGAIN_AFTER = 2.0
+"""Seconds."""
 
 
 async def run_operator(settings: Settings) -> None:
@@ -120,8 +123,15 @@ def _leading(
 
 
 async def _mark(writer: Writer, namespace: str, pod: str) -> None:
-    """Put the leader's label on our own pod. It is for people: without the right to, all else goes on."""
-    try:
-        await writer.mark_leader(namespace, pod)
-    except KubeError as error:
-        _log.warning("the leader's label cannot be set: %s", error)
+    """Put the leader's label on our own pod, until it is there. It is for people: nothing waits for it."""
+    while True:
+        try:
+            await writer.mark_leader(namespace, pod)
+        except Forbidden as error:
+            _log.warning("the leader's label cannot be set: %s", error)
+            return
+        except KubeError as error:
+            _log.info("the leader's label is not set yet: %s", error)
+            await asyncio.sleep(_MARK_AGAIN_AFTER)
+        else:
+            return

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from rayctl.core.election import Terms
 from rayctl.telemetry.logs import Prefix
 
+LONGEST_LEASE = 86_400
+
 
 class SettingsError(ValueError):
     """Settings that cannot work, in words: one sentence a problem."""
@@ -25,7 +27,7 @@ class Settings:
     namespace: str
     """'': the namespace of the pod it runs in, or of the kubeconfig's context."""
     kubeconfig: str
-    """Path; '': the service account of the pod, else kubectl's own rules."""
+    """Path; '': kubectl's own rules, else the service account of the pod."""
     context: str
     lease_name: str
     terms: Terms
@@ -51,7 +53,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "the pod or of the kubeconfig's context)",
     )
     where.add_argument(
-        "--kubeconfig", help="a kubeconfig file (default: the pod's service account, else kubectl's)"
+        "--kubeconfig", help="a kubeconfig file (default: kubectl's, else the pod's service account)"
     )
     where.add_argument("--context", help="the kubeconfig's context to use")
 
@@ -128,6 +130,8 @@ def settings_from(flags: argparse.Namespace, environment: Mapping[str, str] | No
     for name in ("concurrent_reconciles", "parallel_calls"):
         if getattr(flags, name) < 1:
             raise SettingsError(f"--{name.replace('_', '-')} must be 1 or more")
+    if not 0 <= flags.health_port <= 65535:
+        raise SettingsError(f"--health-port {flags.health_port} is no port: use 0 to 65535")
     return Settings(
         namespace=flags.namespace or env.get("RAY_OPERATOR_POD_NAMESPACE", ""),
         kubeconfig=flags.kubeconfig or "",
@@ -148,8 +152,10 @@ def settings_from(flags: argparse.Namespace, environment: Mapping[str, str] | No
 
 
 def _terms(flags: argparse.Namespace) -> Terms:
-    if flags.lease_duration < 1:
-        raise SettingsError("--lease-duration must be 1 s or more: a Lease counts whole seconds")
+    if not 1 <= flags.lease_duration <= LONGEST_LEASE:
+        raise SettingsError(
+            f"--lease-duration must be from 1 to {LONGEST_LEASE} s: a Lease counts whole seconds"
+        )
     try:
         return Terms(flags.lease_duration, flags.renew_deadline, flags.retry_period)
     except ValueError as error:

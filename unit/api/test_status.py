@@ -107,3 +107,16 @@ def test_any_stored_status_can_be_read(document: dict[str, Any]) -> None:
     status = parse_status(document)
 
     assert parse_status(status_document(status)) == status
+
+
+def test_a_foreign_conditions_time_with_fractions_is_kept() -> None:
+    foreign = {
+        "type": "Theirs",
+        "status": "True",
+        "reason": "R",
+        "lastTransitionTime": "2026-01-02T03:04:05.678Z",
+    }
+
+    (condition,) = parse_status({"conditions": [foreign]}).conditions
+
+    assert condition.since == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

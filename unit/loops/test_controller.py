@@ -166,3 +166,13 @@ async def test_a_quiet_cluster_costs_no_calls(world: World) -> None:
 
     later = [asked for asked in world.server.asked if asked.verb in {"create", "update", "patch", "delete"}]
     assert not [asked for asked in later[len(writes) :] if "one" in asked.name]
+
+
+async def test_a_cluster_on_its_way_out_says_so(world: World) -> None:
+    world.have("one", workers=0)
+    await comes_true(lambda: world.status("one").get("observedGeneration") == 1)
+    place = Place("rayclusters", "ray", "one")
+
+    world.server.objects.merge(place, {"metadata": {"deletionTimestamp": "2026-01-01T00:00:30Z"}})
+
+    await comes_true(lambda: world.status("one")["phase"] == "Terminating")

@@ -36,9 +36,11 @@ def test_the_legacy_variable_names_the_namespace_and_the_flag_wins() -> None:
         pytest.param(["--retry-period", "0"], "longer than the next", id="no pause between renewals"),
         pytest.param(
             ["--lease-duration", "0.8", "--renew-deadline", "0.5", "--retry-period", "0.2"],
-            "1 s or more",
+            "from 1 to",
             id="a lease of less than a second",
         ),
+        pytest.param(["--lease-duration", "inf"], "from 1 to", id="a lease for ever"),
+        pytest.param(["--health-port", "99999"], "is no port", id="a port that there is not"),
         pytest.param(["--parallel-calls", "0"], "--parallel-calls", id="no calls at all"),
     ],
 )
