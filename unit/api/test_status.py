@@ -4,6 +4,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rayctl.api.document import Document
 from rayctl.api.names import TypeName
 from rayctl.api.status import (
     Condition,
@@ -110,7 +111,7 @@ def test_any_stored_status_can_be_read(document: dict[str, Any]) -> None:
 
 
 def test_a_foreign_conditions_time_with_fractions_is_kept() -> None:
-    foreign = {
+    foreign: Document = {
         "type": "Theirs",
         "status": "True",
         "reason": "R",
