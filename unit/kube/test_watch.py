@@ -200,8 +200,9 @@ async def test_it_is_tried_again_without_a_hot_loop(
 
     async with running(client) as watched:
         await asyncio.sleep(0.5)
+        await comes_true(lambda: watched.watch.restarts >= 2)
 
-    assert 2 <= watched.watch.restarts <= 4
+    assert watched.watch.restarts <= 4
     assert server.count(verb, "pods") <= 8  # aiohttp tries a broken connection twice
 
 
@@ -211,8 +212,9 @@ async def test_waits_grow_while_nothing_works(server: FakeApiServer, client: Kub
 
     async with running(client):
         await asyncio.sleep(1.0)
+        await comes_true(lambda: server.count("watch", "pods") >= 5)
 
-    assert 5 <= server.count("watch", "pods") <= 8  # 0.02 s, 0.04 s, … each cut by a half at most
+    assert server.count("watch", "pods") <= 8  # 0.02 s, 0.04 s, … each cut by a half at most
 
 
 @pytest.mark.usefixtures("impatient")
