@@ -20,6 +20,7 @@ HEAD = Shape(
             "pod_uid",
             "UID of the newest head there was: another one means that the head was replaced.",
         ),
+        Field("restarts", "restarts", "How often Ray's container was started again in that pod."),
         Field("podIP", "pod_ip", "The pod's address."),
         Field("serviceName", "service_name", "The Service in front of it: what clients connect to."),
         Field("ready", "ready", "Whether Ray on the head answers."),

@@ -30,7 +30,7 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 STATUS = RayClusterStatus(
     phase="Running",
     observed_generation=1,
-    head=HeadStatus("demo-head-x", "some-uid", "10.0.0.7", "demo-ray-head", ready=True),
+    head=HeadStatus("demo-head-x", "some-uid", 2, "10.0.0.7", "demo-ray-head", ready=True),
     pod_types=(TypeStatus(TypeName("cpu"), 1, 2, 2, 1, 3, 4),),
     desired_workers=2,
     ready_workers=1,

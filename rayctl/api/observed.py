@@ -69,7 +69,6 @@ class ServiceView(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     resource_version: int
     fingerprint: str = ""
     deleting: bool = False
-    cluster_ip: str = ""
 
 
 class ClusterView(msgspec.Struct, frozen=True, kw_only=True):

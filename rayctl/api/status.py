@@ -69,6 +69,8 @@ class HeadStatus:
     pod_name: str = ""
     pod_uid: str = ""
     """Another UID than before tells that the head was replaced, also where the name is the same."""
+    restarts: int = 0
+    """How often Ray's container was started again in that very pod."""
     pod_ip: str = ""
     service_name: str = ""
     ready: bool = False
@@ -120,6 +122,7 @@ def status_document(status: RayClusterStatus) -> Document:
         "head": {
             "podName": status.head.pod_name,
             "podUID": status.head.pod_uid,
+            "restarts": status.head.restarts,
             "podIP": status.head.pod_ip,
             "serviceName": status.head.service_name,
             "ready": status.head.ready,
@@ -161,6 +164,7 @@ def parse_status(document: Mapping[str, Json]) -> RayClusterStatus:
         head=HeadStatus(
             pod_name=head.text("podName"),
             pod_uid=head.text("podUID"),
+            restarts=head.count("restarts") or 0,
             pod_ip=head.text("podIP"),
             service_name=head.text("serviceName"),
             ready=head.flag("ready"),

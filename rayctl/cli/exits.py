@@ -12,7 +12,3 @@ class Exit(IntEnum):
     FAILED = 1
     USAGE = 2
     """Bad flags, or no cluster to talk to."""
-    NOT_FOUND = 3
-    TIMED_OUT = 4
-    REFUSED = 5
-    """The API server said no."""

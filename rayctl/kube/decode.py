@@ -137,15 +137,6 @@ class _Pod(_Struct, frozen=True):
     status: _PodStatus = _PodStatus()
 
 
-class _ServiceSpec(_Struct, frozen=True):
-    cluster_ip: str = msgspec.field(default="", name="clusterIP")
-
-
-class _Service(_Struct, frozen=True):
-    metadata: Meta = Meta()
-    spec: _ServiceSpec = _ServiceSpec()
-
-
 T = TypeVar("T")
 
 
@@ -192,8 +183,7 @@ def pod_view(body: Wire) -> PodView:
 
 def service_view(body: Wire) -> ServiceView:
     """Return a Service."""
-    service = read(body, _Service)
-    meta = service.metadata
+    meta = read(body, Anything).metadata
     return ServiceView(
         key=_cluster_of(meta),
         owner=meta.owner,
@@ -202,7 +192,6 @@ def service_view(body: Wire) -> ServiceView:
         resource_version=meta.version,
         fingerprint=(meta.annotations or {}).get(names.ANNOTATION_FINGERPRINT, ""),
         deleting=meta.deletion_timestamp is not None,
-        cluster_ip=service.spec.cluster_ip,
     )
 
 

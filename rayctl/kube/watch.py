@@ -16,6 +16,7 @@ from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
+from rayctl.api.document import Reader
 from rayctl.api.moment import Monotonic, Seconds
 from rayctl.clock import Clock
 from rayctl.kube.backoff import Backoff
@@ -256,7 +257,8 @@ class Watch(Generic[V]):
         try:
             return self._decode(wire)
         except msgspec.DecodeError as error:
-            log.error("%s: an object cannot be read and is left out: %s", self._target.resource, error)  # noqa: TRY400
+            name = _name_in(wire)
+            log.error("%s %s cannot be read and is left out: %s", self._target.resource, name, error)  # noqa: TRY400
             return None
 
     def _note_problem(self, problem: str) -> None:
@@ -277,3 +279,12 @@ def _read(call: Call, wire: Wire, kind: type[R]) -> R:
         return read(wire, kind)
     except msgspec.DecodeError as error:
         raise Garbled(call, f"the answer is broken: {error}") from error
+
+
+def _name_in(wire: Wire) -> str:
+    """Return the namespace and name of an object that is broken elsewhere."""
+    try:
+        metadata = Reader(read(wire, dict)).inner("metadata")
+    except msgspec.DecodeError:
+        return "(nameless)"
+    return f"{metadata.text('namespace')}/{metadata.text('name')}"

@@ -38,7 +38,10 @@ from rayctl.telemetry.traces import Traces
 _log = logging.getLogger(__name__)
 
 STATUS_INTERVAL = 1.0
-"""Seconds between two writes of one cluster's status, at least, unless its phase changes."""
+"""Seconds between two writes of one cluster's status, at least, unless it comes to an end of the way."""
+
+_ON_THE_WAY = frozenset({Phase.PENDING, Phase.STARTING, Phase.UPDATING})
+"""Phases that nobody waits for: a cluster that is quick is spared an API call for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +130,7 @@ class Controller:
             if self._states.forget(key):
                 log.info("The RayCluster is gone; Kubernetes removes its pods and its Service")
             return False
-        state = self._states.get(key, view.uid, view.generation)
+        state = self._states.get(key, view.uid, view.generation, self._clock.monotonic())
         if view.deleting:
             if not state.told_deleting:
                 state.told_deleting = True
@@ -188,8 +191,7 @@ class Controller:
             return
         at = self._clock.monotonic()
         early = state.status_written + STATUS_INTERVAL - at
-        # Somebody may be waiting for a phase; counts and messages can wait.
-        if early > 0 and wanted.phase == view.status.phase:
+        if early > 0 and (wanted.phase in _ON_THE_WAY or wanted.phase == view.status.phase):
             self._queue.add_after(view.key, early)
             return
         state.status_written = at
@@ -199,7 +201,8 @@ class Controller:
     def _tell(self, view: ClusterView, notes: Sequence[Note], log: ClusterLog) -> None:
         for note in notes:
             log.log(logging.WARNING if note.warning else logging.INFO, "%s", note.text)
-            self._events.tell(view, note)
+            if note.event:
+                self._events.tell(view, note)
 
 
 def _log_change(before: RayClusterStatus, after: RayClusterStatus, log: ClusterLog) -> None:

@@ -5,7 +5,6 @@ All of it may be lost: a new leader starts without, and at worst asks the API se
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -15,8 +14,6 @@ from rayctl.api.observed import PodView
 from rayctl.core.reconcile.actions import Trouble
 from rayctl.core.reconcile.trouble import ended, is_past, worse
 
-NEVER = Monotonic(-math.inf)
-
 
 @dataclass(slots=True)
 class ClusterState:
@@ -24,6 +21,8 @@ class ClusterState:
 
     uid: Uid
     generation: int
+    status_written: Monotonic
+    """When, or since when it could have been: the first status waits a moment for one that says more."""
     troubles: dict[TypeName, Trouble] = field(default_factory=dict)
     endings: dict[TypeName, Trouble] = field(default_factory=dict)
     counted: dict[TypeName, tuple[float, float]] = field(default_factory=dict)
@@ -31,7 +30,6 @@ class ClusterState:
     removed: set[Uid] = field(default_factory=set)
     """Pods that we deleted and that are still in sight. The API marks an ended one not even then."""
     service_trouble: Trouble | None = None
-    status_written: Monotonic = NEVER
     told_deleting: bool = False
 
     def pod_refused(self, name: TypeName, message: str, now: datetime) -> Trouble:
@@ -74,11 +72,11 @@ class ClusterStates:
     def __init__(self) -> None:
         self._states: dict[ClusterKey, ClusterState] = {}
 
-    def get(self, key: ClusterKey, uid: Uid, generation: int) -> ClusterState:
+    def get(self, key: ClusterKey, uid: Uid, generation: int, at: Monotonic) -> ClusterState:
         """Return a cluster's memory: a fresh one for another UID; without troubles for an edited spec."""
         state = self._states.get(key)
         if state is None or state.uid != uid:
-            state = self._states[key] = ClusterState(uid, generation)
+            state = self._states[key] = ClusterState(uid, generation, at)
         elif state.generation != generation:
             state.generation = generation
             state.troubles.clear()

@@ -7,7 +7,8 @@ are true of a warm standby as of the leader.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 from aiohttp import web
 
@@ -18,8 +19,12 @@ Check = Callable[[], str]
 """Returns what is wrong, or ''."""
 
 
+class PortTaken(Exception):  # noqa: N818
+    """Somebody else listens on the port of the pages; another ``--health-port`` helps."""
+
+
 class HealthServer:
-    """Serves the three pages until cancelled."""
+    """Serves the three pages."""
 
     def __init__(self, port: int, healthy: Check, ready: Check, metrics: Metrics) -> None:
         self._port = port
@@ -27,18 +32,23 @@ class HealthServer:
         self._app.router.add_get("/healthz", _answer(healthy))
         self._app.router.add_get("/readyz", _answer(ready))
         self._app.router.add_get("/metrics", _render(metrics))
-        self.port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        """Where it listens, once it does."""
 
-    async def run(self) -> None:
-        """Listen on all addresses: the kubelet probes from outside the pod."""
-        runner = web.AppRunner(self._app, access_log=None)
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[int]:
+        """Listen on all addresses, as the kubelet probes from outside the pod; yield the port.
+
+        Raises:
+            PortTaken: somebody else does.
+        """
+        runner = web.AppRunner(self._app, access_log=None, shutdown_timeout=1.0)
         await runner.setup()
         try:
-            site = web.TCPSite(runner, port=self._port, shutdown_timeout=1.0)
-            await site.start()
-            self.port.set_result(runner.addresses[0][1])
-            await asyncio.Event().wait()
+            site = web.TCPSite(runner, port=self._port)
+            try:
+                await site.start()
+            except OSError as error:
+                raise PortTaken(f"cannot listen on port {self._port}: {error.strerror}") from error
+            yield runner.addresses[0][1]
         finally:
             await runner.cleanup()
 

@@ -41,6 +41,7 @@ async def run_operator(settings: Settings) -> None:
 
     Raises:
         NoConfiguration: there is no API server to talk to.
+        PortTaken: the health port is another process's.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -73,6 +74,7 @@ async def _run(settings: Settings) -> None:
     lease_client = KubeClient(connection, clock, identity=identity, on_call=metrics.api_call)
     async with client, lease_client:
         cache = Cache(client, (namespace,), clock)
+        metrics.watch_cache(cache)
         store = LeaseStore(lease_client, namespace, settings.lease_name, clock)
         leadership = Leadership(store, Election(identity, settings.terms), clock)
         writer = Writer(client, leadership.valid_until, clock)
@@ -88,8 +90,7 @@ async def _run(settings: Settings) -> None:
             metrics=metrics,
         )
         try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(health.run(), name="health")
+            async with health.serving(), asyncio.TaskGroup() as group:
                 group.create_task(cache.run(), name="cache")
                 # A replica that cannot see the world must not lead it: another one perhaps can.
                 await cache.wait_synced()

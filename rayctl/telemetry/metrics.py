@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
+from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class Holdings(Protocol):
+    """A cache, as far as it is measured."""
+
+    @property
+    def restarts(self) -> int:
+        """How many times a watch has ended, of all watches."""
+
+    def sizes(self) -> Mapping[str, int]:
+        """Return how many records are held, by resource."""
 
 
 class Metrics:
@@ -42,6 +56,10 @@ class Metrics:
         """Read the queue's depth from a function whenever somebody asks."""
         self._queue.set_function(depth)
 
+    def watch_cache(self, cache: Holdings) -> None:
+        """Read what the cache holds whenever somebody asks."""
+        self._registry.register(_Cached(cache))
+
     def api_call(self, verb: str, kind: str, code: int, seconds: float) -> None:
         """Count a call to the API server; code 0: there was no answer."""
         self._calls.labels(verb, kind, str(code)).observe(seconds)
@@ -54,3 +72,15 @@ class Metrics:
     def render(self) -> bytes:
         """Return all of it in Prometheus' text format."""
         return generate_latest(self._registry)
+
+
+class _Cached(Collector):
+    def __init__(self, cache: Holdings) -> None:
+        self._cache = cache
+
+    def collect(self) -> Iterable[Metric]:
+        held = GaugeMetricFamily("rayctl_cached_objects", "Objects held in memory", labels=["resource"])
+        for resource, size in self._cache.sizes().items():
+            held.add_metric([resource], size)
+        yield held
+        yield CounterMetricFamily("rayctl_watch_restarts", "Times that a watch ended", self._cache.restarts)

@@ -14,6 +14,7 @@ from rayctl.kube.client import KubeClient
 from rayctl.kube.config import Connection, Source
 from rayctl.kube.events import Events
 from rayctl.kube.writer import Writer
+from rayctl.loops import controller as controller_module
 from rayctl.loops.controller import Controller, Telemetry
 from rayctl.loops.executor import Executor
 from rayctl.telemetry.metrics import Metrics
@@ -47,7 +48,8 @@ class World:
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
+async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+    monkeypatch.setattr(controller_module, "STATUS_INTERVAL", 0.05)
     clock = SystemClock()
     async with FakeApiServer() as server:
         connection = await Connection.open(Source(server.kubeconfig(tmp_path)), clock)

@@ -30,6 +30,25 @@ async def test_a_cluster_gets_its_pods_its_service_its_status_and_an_event(world
     await comes_true(lambda: world.server.count("create", "events"))
 
 
+async def test_a_cluster_that_is_quick_costs_one_status_and_one_event(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(controller_module, "STATUS_INTERVAL", 60.0)
+    world.have("one", workers=2)
+    await comes_true(lambda: len(world.pods("one")) == 3)
+
+    for pod in world.pods("one"):
+        ready = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
+        world.server.objects.merge(
+            Place("pods", "ray", pod["metadata"]["name"]), {"status": ready}, status=True
+        )
+    await comes_true(lambda: world.status("one").get("phase") == "Running")
+    await comes_true(lambda: world.server.count("create", "events"))
+
+    assert world.server.count("patch", "rayclusters") == 1
+    assert world.server.count("create", "events") == 1
+
+
 async def test_a_create_whose_answer_is_lost_makes_nothing_twice(world: World) -> None:
     world.server.fail("create", "pods", lost, times=2)
 

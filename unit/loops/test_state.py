@@ -1,5 +1,6 @@
 from datetime import UTC, datetime, timedelta
 
+from rayctl.api.moment import Monotonic
 from rayctl.api.names import TypeName
 from rayctl.core.reconcile.trouble import LONGEST_RETRY
 from rayctl.loops.state import ClusterState
@@ -11,7 +12,7 @@ WORKER = TypeName("worker-node")
 
 def state_after(*ends: tuple[float, float]) -> ClusterState:
     """The state after pods ended: when each was made and when it ended, in seconds from NOW."""
-    state = ClusterState(UID, 1)
+    state = ClusterState(UID, 1, Monotonic(0))
     for made, over in ends:
         state.pod_ended(a_pod(created=NOW.timestamp() + made), "OOMKilled", NOW + timedelta(seconds=over))
     return state

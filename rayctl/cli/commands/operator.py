@@ -9,6 +9,7 @@ import sys
 from rayctl.cli.exits import Exit
 from rayctl.kube.errors import NoConfiguration
 from rayctl.manager import settings as operator_settings
+from rayctl.manager.health import PortTaken
 from rayctl.manager.main import run_operator
 from rayctl.telemetry.logs import configure
 
@@ -28,7 +29,7 @@ def run(flags: argparse.Namespace) -> Exit:
     configure(settings.log_level, settings.log_prefix)
     try:
         asyncio.run(run_operator(settings))
-    except NoConfiguration as error:
+    except (NoConfiguration, PortTaken) as error:
         sys.stderr.write(f"rayctl operator: {error}\n")
         return Exit.USAGE
     return Exit.DONE

@@ -1,8 +1,8 @@
 """What a reconcile may decide to do, and what it has to say about it.
 
 An action is a value that tells why it is there; only :mod:`rayctl.loops.executor` carries one out. The order
-of a Decision's actions is safe: whoever carries them out may stop after any of them, and the next pass goes
-on from there.
+of a Decision's actions is free: they are carried out side by side, any of them may fail, and the next pass
+goes on from what came of it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ class Reason(StrEnum):
     CREATING_PODS = "CreatingPods"
     DELETING_PODS = "DeletingPods"
     POD_ENDED = "PodEnded"
-    HEAD_LOST = "HeadLost"
     FAILED_CREATE = "FailedCreate"
     FAILED_SERVICE = "FailedService"
     HEAD_READY = "HeadReady"
@@ -43,6 +42,8 @@ class Note:
     reason: Reason
     text: str
     warning: bool = False
+    event: bool = True
+    """False: the log line alone; Events are API calls, and the object's own fields tell it as well."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -197,4 +197,4 @@ def _summary(creates: Sequence[CreatePod]) -> tuple[Note, ...]:
     for name, group in workers.items():
         noun = "worker" if len(group) == 1 else "workers"
         parts.append(f"{len(group)} {noun} of type {name} ({group[0].why})")
-    return (Note(Reason.CREATING_PODS, "Creating " + " and ".join(parts)),)
+    return (Note(Reason.CREATING_PODS, "Creating " + " and ".join(parts), event=bool(workers)),)

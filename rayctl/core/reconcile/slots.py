@@ -33,7 +33,8 @@ def session_of(head: PodView) -> str:
 
 def surplus(live: Sequence[PodView], wanted: int) -> tuple[PodView, ...]:
     """Return the pods to remove so that ``wanted`` are left: not ready before ready, youngest first."""
-    order = sorted(live, key=lambda pod: (pod.ready, -pod.created, pod.name))
+    by_name = sorted(live, key=lambda pod: pod.name, reverse=True)  # of equals head_of keeps the first name
+    order = sorted(by_name, key=lambda pod: (pod.ready, -pod.created))
     return tuple(order[: max(0, len(live) - wanted)])
 
 

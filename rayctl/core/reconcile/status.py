@@ -68,18 +68,21 @@ def running_status(
 
 
 def _recoveries(seen: Observed, head: PodView | None) -> int:
-    """Count a head that is another pod than the one last reported."""
-    before = seen.status.head.pod_uid
-    replaced = head is not None and before not in {"", head.uid}
-    return seen.status.autoscaler_retries + (1 if replaced else 0)
+    """Count each new life of the head since the one last reported: another pod, or a start in place."""
+    before = seen.status.head
+    if head is None or not before.pod_uid:
+        return seen.status.autoscaler_retries
+    lives = max(0, head.restarts - before.restarts) if head.uid == before.pod_uid else 1
+    return seen.status.autoscaler_retries + lives
 
 
 def _head_status(cluster: RayCluster, seen: Observed, head: PodView | None) -> HeadStatus:
     service = "" if seen.service_fingerprint is None else head_service_name(cluster.key.name)
     if head is None:
         # The UID of a lost head stays until the next one is there, so that its replacement is counted once.
-        return HeadStatus(pod_uid=seen.status.head.pod_uid, service_name=service)
-    return HeadStatus(head.name, head.uid, head.ip, service, ready=head.ready)
+        before = seen.status.head
+        return HeadStatus(pod_uid=before.pod_uid, restarts=before.restarts, service_name=service)
+    return HeadStatus(head.name, head.uid, head.restarts, head.ip, service, ready=head.ready)
 
 
 def _type_status(cluster: RayCluster, kind: PodType, seen: Observed, targets: Targets) -> TypeStatus:

@@ -1,97 +1,34 @@
+"""What a pass decides to do, by example."""
+
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from random import Random
+from datetime import datetime, timedelta
 
-import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from rayctl.api.document import FieldError, Reader, SpecError
-from rayctl.api.names import PodName, Role, TypeName, Uid
-from rayctl.api.observed import ClusterView, PodView
+from rayctl.api.names import PodName, TypeName, Uid
+from rayctl.api.observed import PodView
 from rayctl.api.raycluster import RayCluster
-from rayctl.api.status import Phase, RayClusterStatus, settle
-from rayctl.core.autoscale.minimum import minimum
-from rayctl.core.build.service import service_fingerprint
+from rayctl.api.status import Phase
 from rayctl.core.reconcile.actions import (
-    Action,
     ApplyService,
     CreatePod,
-    Decision,
     DeletePod,
-    Observed,
     Reason,
     Trouble,
 )
-from rayctl.core.reconcile.decide import decide, refuse
-from unit.builders import KEY, UID, a_cluster, a_pod, a_pod_type
-
-NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
-HEAD, WORKER = TypeName("head-node"), TypeName("worker-node")
-
-
-def seen(cluster: RayCluster, *pods: PodView, **fields: object) -> Observed:
-    """What is seen of a cluster whose Service is as it should be."""
-    given: dict[str, object] = {
-        "service_fingerprint": service_fingerprint(cluster),
-        "status": RayClusterStatus(),
-    }
-    return Observed(pods=pods, **given | fields)  # type: ignore[arg-type]
-
-
-def pass_over(cluster: RayCluster, observed: Observed, now: datetime = NOW) -> Decision:
-    return decide(cluster, observed, minimum(cluster), now)
-
-
-def apply(cluster: RayCluster, observed: Observed, actions: tuple[Action, ...]) -> Observed:
-    """What is seen after a perfect execution: created pods are there, deleted ones terminate."""
-    pods = {pod.name: pod for pod in observed.pods}
-    service = observed.service_fingerprint
-    for action in actions:
-        match action:
-            case CreatePod():
-                assert action.name not in pods
-                role, kind, ordinal = action.slot
-                pods[action.name] = a_pod(
-                    action.name,
-                    role=role,
-                    pod_type=kind,
-                    ordinal=ordinal,
-                    incarnation=action.incarnation,
-                    session=session_in(action),
-                    phase="Pending",
-                    ready=False,
-                )
-            case DeletePod():
-                pods[action.pod.name] = msgspec.structs.replace(action.pod, deleting=True)
-            case ApplyService():
-                service = service_fingerprint(cluster)
-    return replace(observed, pods=tuple(pods.values()), service_fingerprint=service)
-
-
-def session_in(action: CreatePod) -> str:
-    metadata = Reader(action.manifest).inner("metadata")
-    return metadata.inner("annotations").text("cluster.ray.io/session")
-
-
-def settle_down(cluster: RayCluster, observed: Observed) -> Observed:
-    """What is seen after as many passes as it takes, two at the most: the head first, then its workers."""
-    for _ in range(2):
-        observed = apply(cluster, observed, pass_over(cluster, observed).actions)
-    return observed
-
-
-def created(decision: Decision) -> list[tuple[str, str, int]]:
-    return [
-        (action.slot.role, action.slot.pod_type, action.slot.ordinal)
-        for action in decision.actions
-        if isinstance(action, CreatePod)
-    ]
-
-
-def deleted(decision: Decision) -> list[str]:
-    return [action.pod.name for action in decision.actions if isinstance(action, DeletePod)]
+from unit.builders import a_cluster, a_pod, a_pod_type
+from unit.core.reconcile.passes import (
+    HEAD,
+    NOW,
+    WORKER,
+    apply,
+    created,
+    deleted,
+    pass_over,
+    seen,
+    session_in,
+    settle_down,
+)
 
 
 def test_a_new_cluster_gets_its_service_first_then_the_head_then_the_workers() -> None:
@@ -265,139 +202,6 @@ def test_a_service_that_was_refused_waits_and_the_pods_are_made() -> None:
     assert not any(isinstance(action, ApplyService) for action in decision.actions)
     assert created(decision) == [("head", HEAD, 0)]
     assert decision.wake_after == 5
-
-
-@pytest.mark.parametrize("missing", ["head", "worker", "head not ready", "worker not ready"])
-def test_a_cluster_is_running_only_with_its_head_and_all_its_workers_ready(missing: str) -> None:
-    cluster = a_cluster(workers=1)
-    pods = {
-        "head": a_pod("h", head=True, ready="head not ready" not in missing),
-        "worker": a_pod("w", ready="worker not ready" not in missing),
-    }
-    pods.pop(missing, None)
-
-    decision = pass_over(cluster, seen(cluster, *pods.values()))
-
-    assert decision.status.phase != Phase.RUNNING
-
-
-def test_the_generation_is_observed_only_when_nothing_is_left_to_do() -> None:
-    cluster = replace(a_cluster(workers=1), generation=7)
-    before = RayClusterStatus(observed_generation=6)
-
-    busy = pass_over(cluster, seen(cluster, a_pod("h", head=True), status=before))
-    settled = pass_over(cluster, seen(cluster, a_pod("h", head=True), a_pod("w"), status=before))
-
-    assert busy.status.observed_generation == 6
-    assert settled.status.observed_generation == 7
-
-
-def test_a_head_that_was_replaced_is_counted_once() -> None:
-    cluster = a_cluster(workers=0)
-    first = pass_over(cluster, seen(cluster, a_pod("h", head=True, uid=Uid("1")))).status
-
-    lost = pass_over(cluster, seen(cluster, status=first)).status
-    again = pass_over(cluster, seen(cluster, a_pod("h", head=True, uid=Uid("2")), status=lost)).status
-    later = pass_over(cluster, seen(cluster, a_pod("h", head=True, uid=Uid("2")), status=again)).status
-
-    assert [s.autoscaler_retries for s in (first, lost, again, later)] == [0, 0, 1, 1]
-
-
-def test_an_odd_spec_runs_and_says_what_is_odd() -> None:
-    types = (a_pod_type("head-node"), a_pod_type("a", min_workers=5, max_workers=2))
-    cluster = a_cluster(pod_types=types, max_workers=9)
-
-    decision = pass_over(cluster, seen(cluster))
-
-    accepted = decision.status.find_condition("Accepted")
-    assert accepted is not None
-    assert accepted.true
-    assert "spec.podTypes[1].minWorkers 5 is above maxWorkers 2" in accepted.message
-
-
-def test_a_spec_that_cannot_be_understood_touches_nothing_and_is_told_once() -> None:
-    error = SpecError((FieldError("spec.podTypes", "there is no pod type", "add one"),))
-    view = ClusterView(
-        key=KEY,
-        uid=UID,
-        resource_version=1,
-        generation=3,
-        deleting=False,
-        spec=error,
-        status=RayClusterStatus(),
-    )
-
-    first = refuse(view, error)
-    again = refuse(msgspec.structs.replace(view, status=settle(first.status, view.status, NOW)), error)
-
-    assert first.actions == ()
-    assert first.status.phase == Phase.ERROR
-    assert [note.warning for note in first.notes] == [True]
-    assert again.notes == ()
-
-
-pods_of_a_cluster = st.lists(
-    st.builds(
-        a_pod,
-        st.integers(0, 10**6).map(lambda number: f"p{number}"),
-        role=st.sampled_from(Role),
-        pod_type=st.sampled_from([HEAD, WORKER, TypeName("gone")]),
-        ordinal=st.integers(-1, 5),
-        incarnation=st.integers(0, 3),
-        phase=st.sampled_from(["Pending", "Running", "Failed", "Succeeded", "Unknown"]),
-        ready=st.booleans(),
-        deleting=st.booleans(),
-        session=st.sampled_from(["", "uid-of-another.0"]),
-        created=st.floats(0, 100),
-    ),
-    max_size=12,
-    unique_by=lambda pod: pod.name,
-)
-
-
-@given(pods_of_a_cluster, st.integers(0, 4))
-def test_after_a_perfect_execution_nothing_is_left_to_do(pods: list[PodView], workers: int) -> None:
-    cluster = a_cluster(workers=workers)
-    before = seen(cluster, *pods, service_fingerprint=None)
-
-    after = settle_down(cluster, before)
-
-    assert pass_over(cluster, after).actions == ()
-    live = [pod for pod in after.pods if not pod.deleting and not pod.finished]
-    assert sum(pod.role is Role.HEAD for pod in live) == 1
-    assert sum(pod.role is Role.WORKER for pod in live) == workers
-
-
-@given(pods_of_a_cluster, st.integers(0, 4), st.integers(0, 30))
-def test_stopped_after_any_prefix_it_never_has_too_many_and_ends_the_same(
-    pods: list[PodView], workers: int, done: int
-) -> None:
-    cluster = a_cluster(workers=workers)
-    observed = seen(cluster, *pods)
-    started_with = sum(not pod.deleting and not pod.finished for pod in pods)
-
-    observed = apply(cluster, observed, pass_over(cluster, observed).actions[:done])
-    live = sum(not pod.deleting and not pod.finished for pod in observed.pods)
-    observed = settle_down(cluster, observed)
-
-    assert live <= max(started_with, workers + 1)
-    assert pass_over(cluster, observed).actions == ()
-
-
-@given(pods_of_a_cluster, st.integers(0, 4), st.randoms())
-def test_the_order_in_which_pods_are_seen_changes_nothing(
-    pods: list[PodView], workers: int, random: Random
-) -> None:
-    cluster = a_cluster(workers=workers)
-    shuffled = list(pods)
-    random.shuffle(shuffled)
-
-    first = pass_over(cluster, seen(cluster, *pods))
-    second = pass_over(cluster, seen(cluster, *shuffled))
-
-    assert sorted(created(first)) == sorted(created(second))
-    assert sorted(deleted(first)) == sorted(deleted(second))
-    assert first.status == second.status
 
 
 def test_two_leaders_that_see_the_same_choose_the_same_names() -> None:

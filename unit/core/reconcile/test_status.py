@@ -1,0 +1,97 @@
+"""What a cluster's status says of what is seen."""
+
+from dataclasses import replace
+
+import msgspec
+import pytest
+
+from rayctl.api.document import FieldError, SpecError
+from rayctl.api.names import Uid
+from rayctl.api.observed import ClusterView
+from rayctl.api.status import Phase, RayClusterStatus, settle
+from rayctl.core.reconcile.decide import refuse
+from unit.builders import KEY, UID, a_cluster, a_pod, a_pod_type
+from unit.core.reconcile.passes import (
+    NOW,
+    pass_over,
+    seen,
+)
+
+
+@pytest.mark.parametrize("missing", ["head", "worker", "head not ready", "worker not ready"])
+def test_a_cluster_is_running_only_with_its_head_and_all_its_workers_ready(missing: str) -> None:
+    cluster = a_cluster(workers=1)
+    pods = {
+        "head": a_pod("h", head=True, ready="head not ready" not in missing),
+        "worker": a_pod("w", ready="worker not ready" not in missing),
+    }
+    pods.pop(missing, None)
+
+    decision = pass_over(cluster, seen(cluster, *pods.values()))
+
+    assert decision.status.phase != Phase.RUNNING
+
+
+def test_the_generation_is_observed_only_when_nothing_is_left_to_do() -> None:
+    cluster = replace(a_cluster(workers=1), generation=7)
+    before = RayClusterStatus(observed_generation=6)
+
+    busy = pass_over(cluster, seen(cluster, a_pod("h", head=True), status=before))
+    settled = pass_over(cluster, seen(cluster, a_pod("h", head=True), a_pod("w"), status=before))
+
+    assert busy.status.observed_generation == 6
+    assert settled.status.observed_generation == 7
+
+
+def test_a_head_that_was_replaced_is_counted_once() -> None:
+    cluster = a_cluster(workers=0)
+    first = pass_over(cluster, seen(cluster, a_pod("h", head=True, uid=Uid("1")))).status
+
+    lost = pass_over(cluster, seen(cluster, status=first)).status
+    again = pass_over(cluster, seen(cluster, a_pod("h", head=True, uid=Uid("2")), status=lost)).status
+    later = pass_over(cluster, seen(cluster, a_pod("h", head=True, uid=Uid("2")), status=again)).status
+
+    assert [s.autoscaler_retries for s in (first, lost, again, later)] == [0, 0, 1, 1]
+
+
+def test_a_head_that_was_started_again_in_place_is_counted_once() -> None:
+    cluster = a_cluster(workers=0)
+    first = pass_over(cluster, seen(cluster, a_pod("h", head=True, restarts=1))).status
+
+    again = pass_over(cluster, seen(cluster, a_pod("h", head=True, restarts=2), status=first)).status
+    later = pass_over(cluster, seen(cluster, a_pod("h", head=True, restarts=2), status=again)).status
+
+    assert [s.autoscaler_retries for s in (first, again, later)] == [0, 1, 1]
+
+
+def test_an_odd_spec_runs_and_says_what_is_odd() -> None:
+    types = (a_pod_type("head-node"), a_pod_type("a", min_workers=5, max_workers=2))
+    cluster = a_cluster(pod_types=types, max_workers=9)
+
+    decision = pass_over(cluster, seen(cluster))
+
+    accepted = decision.status.find_condition("Accepted")
+    assert accepted is not None
+    assert accepted.true
+    assert "spec.podTypes[1].minWorkers 5 is above maxWorkers 2" in accepted.message
+
+
+def test_a_spec_that_cannot_be_understood_touches_nothing_and_is_told_once() -> None:
+    error = SpecError((FieldError("spec.podTypes", "there is no pod type", "add one"),))
+    view = ClusterView(
+        key=KEY,
+        uid=UID,
+        resource_version=1,
+        generation=3,
+        deleting=False,
+        spec=error,
+        status=RayClusterStatus(),
+    )
+
+    first = refuse(view, error)
+    again = refuse(msgspec.structs.replace(view, status=settle(first.status, view.status, NOW)), error)
+
+    assert first.actions == ()
+    assert first.status.phase == Phase.ERROR
+    assert [note.warning for note in first.notes] == [True]
+    assert again.notes == ()
