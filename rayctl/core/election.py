@@ -284,10 +284,12 @@ class Election:
         )
 
     def _wrote(self, state: State, event: Wrote, jitter: float) -> State:
-        began = state.attempt.at if state.attempt is not None else NEVER
         lease = event.lease
         if lease.resource_version < state.version:
             return replace(state, attempt=None)  # true once; something newer has been seen since
+        if state.attempt is None:
+            return state  # the stream told of it before its answer came
+        began = state.attempt.at
         state = replace(state, attempt=None, known=lease, version=lease.resource_version, read_first=False)
         if lease.holder != self.identity:
             return replace(state, valid_until=NEVER)

@@ -274,6 +274,19 @@ def test_a_lost_answer_counts_when_its_record_is_seen() -> None:
     assert state.valid_until == 110.0
 
 
+def test_a_renewal_that_the_stream_tells_of_before_its_answer_is_one_renewal() -> None:
+    renewal = next_at(a_leader(), 103)
+    assert isinstance(renewal, Renew)
+    stored = replace(renewal.lease, resource_version=9)
+
+    state = after(
+        Began(renewal.lease, at(103)), seen(stored, 103.1), Wrote(stored, at(103.2)), state=a_leader()
+    )
+
+    assert isinstance(next_at(state, 103.2), Wait)
+    assert state.valid_until == 103 + TERMS.renew_deadline
+
+
 def test_a_renewal_that_fails_is_tried_again_until_the_right_ends() -> None:
     state = a_leader(began=100.0)
 
