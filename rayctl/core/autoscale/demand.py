@@ -130,6 +130,8 @@ class Snapshot:
     gangs: tuple[Gang, ...] = ()
     constraint: tuple[Demand, ...] = ()
     """What ``request_resources`` asked for; compared with what nodes have in total."""
+    left_out: int = 0
+    """Demands that are in none of these: not understood, or beyond 10,000 different ones."""
 
 
 class DrainReason(StrEnum):

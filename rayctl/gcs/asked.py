@@ -1,0 +1,176 @@
+"""What Ray is asked for, read from its messages: tasks and actors, placement groups, ``request_resources``.
+
+A demand that cannot be understood (an amount that is no number, an operator of a newer Ray) is left out and
+counted: acted upon half understood, it would start nodes that help nobody, or be called infeasible, and then
+Ray may cancel the user's tasks.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+
+from rayctl.api.quantity import MAX_AMOUNT
+from rayctl.core.autoscale.demand import GRAIN, Demand, Gang, GroupId, Selector, Shape, Strategy, Term
+from rayctl.gcs import protocol_pb2 as pb
+
+MAX_DISTINCT = 10_000
+"""So many different demands are told apart; what is beyond waits until some of them are met."""
+
+GROUP_LABEL = "_PG_"
+"""Before a placement group's id: label of the nodes that hold it, and of its constraints."""
+
+# What Ray's scheduler makes of a placed bundle, and what tasks inside a waiting group ask for: no node type
+# will ever offer it, and the group itself is asked for besides.
+_INTERNAL = re.compile(r"_group_(?:\d+_)?[0-9a-f]{36}$")
+_DETAILS = re.compile(r"(?P<group>[0-9a-f]*):(?P<strategy>[A-Z_]+)\|(?P<state>[A-Z_]+)", re.ASCII)
+_OPERATORS: Mapping[int, bool] = {pb.LABEL_OPERATOR_IN: True, pb.LABEL_OPERATOR_NOT_IN: False}
+_LARGEST = MAX_AMOUNT * GRAIN + 1  # more than any node can have, and still a handy number
+
+
+def is_internal(resource: str) -> bool:
+    """Return whether a resource is one that Ray makes up for placement groups."""
+    return "_group_" in resource and _INTERNAL.search(resource) is not None
+
+
+def grains(amount: float) -> int | None:
+    """Return an amount in 1/10,000, exactly where it is whole; None where it is no amount.
+
+    Above what a node can have, one number stands for all.
+    """
+    if not 0 <= amount < math.inf:  # nor NaN
+        return None
+    whole = int(amount)
+    return min(whole * GRAIN + round((amount - whole) * GRAIN), _LARGEST)
+
+
+class Tally:
+    """Sums up equal demands; what is left out, for whatever reason, is counted."""
+
+    def __init__(self) -> None:
+        self.left_out = 0
+        self._counts: dict[tuple[Shape, tuple[Selector, ...]], int] = {}
+
+    def add(self, request: pb.ResourceRequest, count: int = 1) -> None:
+        """Take in a demand. Those of tasks inside placement groups are none."""
+        if count <= 0 or any(map(is_internal, request.resources_bundle)):
+            return
+        key = _key(request)
+        if key is None or (key not in self._counts and len(self._counts) >= MAX_DISTINCT):
+            self.left_out += 1
+            return
+        self._counts[key] = self._counts.get(key, 0) + count
+
+    def demands(self) -> tuple[Demand, ...]:
+        """Return the sums."""
+        return tuple(Demand(shape, count, selectors) for (shape, selectors), count in self._counts.items())
+
+
+class Gangs:
+    """Sums up equal placement groups; what is left out, for whatever reason, is counted."""
+
+    def __init__(self) -> None:
+        self.left_out = 0
+        self._gangs: dict[object, tuple[Gang, int]] = {}
+
+    def add(self, message: pb.GangResourceRequest) -> None:
+        """Take in a placement group; one without bundles changed its state meanwhile and asks for nothing."""
+        requests = _bundles(message)
+        if not requests:
+            return
+        tally = Tally()
+        for request in requests:
+            tally.add(request)
+        bundles = tally.demands()
+        if tally.left_out or sum(bundle.count for bundle in bundles) != len(requests):
+            self.left_out += 1
+            return
+        gang = _gang(message, requests[0], tuple(sorted(bundles, key=_order)))
+        alone = (gang.group, len(self._gangs)) if gang.strategy is Strategy.STRICT_SPREAD else None
+        key = (gang.strategy, gang.rescheduling, gang.bundles, alone)
+        if key not in self._gangs and len(self._gangs) >= MAX_DISTINCT:
+            self.left_out += 1
+            return
+        first, count = self._gangs.get(key, (gang, 0))
+        self._gangs[key] = first, count + 1
+
+    def gangs(self) -> tuple[Gang, ...]:
+        """Return the sums."""
+        return tuple(
+            gang if count == 1 else Gang(gang.strategy, gang.bundles, count, GroupId(""), gang.rescheduling)
+            for gang, count in self._gangs.values()
+        )
+
+
+def _key(request: pb.ResourceRequest) -> tuple[Shape, tuple[Selector, ...]] | None:
+    shape = _shape(request.resources_bundle)
+    selectors = _selectors(request.label_selectors)
+    return None if shape is None or selectors is None else (shape, selectors)
+
+
+def _shape(bundle: Mapping[str, float]) -> Shape | None:
+    amounts = []
+    for resource, amount in bundle.items():
+        exact = grains(amount)
+        if exact is None:
+            return None
+        if exact > 0:
+            amounts.append((resource, exact))
+    return tuple(sorted(amounts))
+
+
+def _selectors(messages: Iterable[pb.LabelSelector]) -> tuple[Selector, ...] | None:
+    """Return the alternatives, () where one of them is "anywhere", None where none is understood."""
+    found: dict[Selector, None] = {}
+    unknown = False
+    for message in messages:
+        selector = _selector(message)
+        if selector is None:
+            unknown = True
+        elif not selector:
+            return ()
+        else:
+            found[selector] = None
+    return None if unknown and not found else tuple(found)
+
+
+def _selector(message: pb.LabelSelector) -> Selector | None:
+    terms = []
+    for constraint in message.label_constraints:
+        is_in = _OPERATORS.get(constraint.operator)
+        if is_in is None:
+            return None
+        terms.append(Term(constraint.label_key, is_in, frozenset(constraint.label_values)))
+    return tuple(sorted(terms, key=_term_order))
+
+
+def _bundles(message: pb.GangResourceRequest) -> list[pb.ResourceRequest]:
+    # Ray writes the bundles twice: with label selectors, and without them for who does not know those.
+    for selector in message.bundle_selectors:
+        if selector.resource_requests:
+            return list(selector.resource_requests)
+    return list(message.requests)
+
+
+def _gang(message: pb.GangResourceRequest, bundle: pb.ResourceRequest, bundles: tuple[Demand, ...]) -> Gang:
+    details = _DETAILS.match(message.details)
+    name = details["strategy"] if details else ""
+    strategy = Strategy(name) if name in Strategy.__members__ else Strategy.PACK
+    group = details["group"] if details else ""
+    for constraint in bundle.placement_constraints:  # PACK and SPREAD carry none
+        spread = constraint.HasField("anti_affinity")
+        if name not in Strategy.__members__:
+            strategy = Strategy.STRICT_SPREAD if spread else Strategy.STRICT_PACK
+        label = constraint.anti_affinity.label_name if spread else constraint.affinity.label_name
+        group = group or label.removeprefix(GROUP_LABEL)
+    rescheduling = details is not None and details["state"] == "RESCHEDULING"
+    return Gang(strategy, bundles, 1, GroupId(group), rescheduling)
+
+
+def _term_order(term: Term) -> tuple[str, bool, list[str]]:
+    return term.key, term.is_in, sorted(term.values)
+
+
+def _order(demand: Demand) -> tuple[Shape, list[list[tuple[str, bool, list[str]]]]]:
+    return demand.shape, [[_term_order(term) for term in selector] for selector in demand.selectors]

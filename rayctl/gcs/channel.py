@@ -1,0 +1,159 @@
+"""One head's gRPC channel: calls with a deadline, the token with each, every failure as a :class:`GcsError`.
+
+Bytes in, bytes out. A channel that gave no answer is given up and the next call opens another: gRPC's own
+reconnecting waits up to two minutes between attempts and keeps a name's old addresses for half a minute, and
+how often to try is the caller's decision.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol, TypeAlias
+
+import grpc
+import grpc.aio
+
+from rayctl.api.moment import Seconds
+from rayctl.clock import Clock
+from rayctl.gcs.errors import (
+    Garbled,
+    GcsError,
+    Refused,
+    TooLarge,
+    Unauthenticated,
+    Unreachable,
+    Unsupported,
+    legible,
+)
+
+DEADLINE: Seconds = 3.0
+"""Of each call. A GCS answers within some milliseconds, whatever the size of its cluster."""
+
+MAX_ANSWER = 16 * 2**20
+"""Bytes: twenty times the answer for 1,000 nodes with 1,000 shapes and 100 placement groups."""
+
+_SERVICE = "/ray.rpc.autoscaler.AutoscalerStateService/"
+_OPTIONS = (
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.max_receive_message_length", MAX_ANSWER),
+    ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.enable_retries", 0),
+)
+
+
+class Method(StrEnum):
+    """The calls of the GCS that are made."""
+
+    READ_STATE = "GetClusterResourceState"
+    READ_STATUS = "GetClusterStatus"
+    REPORT = "ReportAutoscalingState"
+    REQUEST_CONSTRAINT = "RequestClusterResourceConstraint"
+    DRAIN = "DrainNode"
+
+
+class OnCall(Protocol):
+    """Told of each call when it has ended."""
+
+    def __call__(self, method: Method, code: str, seconds: Seconds) -> None:
+        """Note a call. ``code`` is gRPC's, by name: ``OK``, ``UNAVAILABLE``."""
+        ...
+
+
+def ignore_call(method: Method, code: str, seconds: Seconds) -> None:
+    """Note nothing."""
+
+
+_Ask: TypeAlias = grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]
+
+
+@dataclass(slots=True)
+class _Line:
+    channel: grpc.aio.Channel
+    users: int = 0
+
+
+class Channel:
+    """Makes calls of one head, in the loop that runs at the first."""
+
+    def __init__(self, address: str, token: str, clock: Clock, on_call: OnCall) -> None:
+        self._address = address
+        self._token = token.strip()
+        self._clock = clock
+        self._on_call = on_call
+        self._line: _Line | None = None
+
+    async def call(self, method: Method, request: bytes = b"") -> bytes:
+        """Return the answer's bytes, at most ``MAX_ANSWER`` of them.
+
+        Raises:
+            GcsError: see :mod:`rayctl.gcs.errors`.
+        """
+        metadata = self._metadata()
+        line = self._line = self._line or self._open()
+        line.users += 1
+        began, code = self._clock.monotonic(), "CANCELLED"
+        try:
+            ask: _Ask = line.channel.unary_unary(_SERVICE + method)
+            answer = await ask(request, timeout=DEADLINE, metadata=metadata)
+            code = "OK"
+        except grpc.aio.AioRpcError as error:
+            code = error.code().name
+            failure = self._failure(method, error)
+            if isinstance(failure, Unreachable | Garbled) and self._line is line:
+                self._line = None
+            raise failure from error
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            raise Unreachable(f"{self._told(method)}: the channel was closed meanwhile") from error
+        else:
+            return answer
+        finally:
+            line.users -= 1
+            self._on_call(method, code, self._clock.monotonic() - began)
+            if line is not self._line and not line.users:
+                await line.channel.close()
+
+    async def close(self) -> None:
+        """Close the channel; calls under way end as Unreachable."""
+        line, self._line = self._line, None
+        if line is not None:
+            await line.channel.close()
+
+    def _open(self) -> _Line:
+        return _Line(grpc.aio.insecure_channel(self._address, options=_OPTIONS))
+
+    def _metadata(self) -> tuple[tuple[str, str], ...]:
+        if not self._token:
+            return ()
+        if not (self._token.isascii() and self._token.isprintable()):
+            raise Unauthenticated("the token holds characters that cannot be sent: is it binary?")
+        return (("authorization", f"Bearer {self._token}"),)
+
+    def _told(self, method: Method) -> str:
+        return f"{method} at {self._address}"
+
+    def _failure(self, method: Method, error: grpc.aio.AioRpcError) -> GcsError:
+        code, words = error.code(), legible(error.details() or "")
+        text = f"{self._told(method)}: {words or code.name}"
+        if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+            return Unreachable(f"{self._told(method)}: no answer within {DEADLINE:.0f} s")
+        if code is grpc.StatusCode.RESOURCE_EXHAUSTED and "larger than max" in words:
+            return TooLarge(text)
+        if kind := _KINDS.get(code):
+            return kind(text)
+        return Refused(text, code.name, words)
+
+
+_KINDS: Mapping[grpc.StatusCode, type[GcsError]] = {
+    grpc.StatusCode.UNAVAILABLE: Unreachable,
+    grpc.StatusCode.CANCELLED: Unreachable,  # by a server that is going down
+    grpc.StatusCode.UNKNOWN: Unreachable,  # gRPC's own word for a stream that broke; Ray says ABORTED
+    grpc.StatusCode.UNAUTHENTICATED: Unauthenticated,
+    grpc.StatusCode.UNIMPLEMENTED: Unsupported,
+    grpc.StatusCode.INTERNAL: Garbled,  # what came was no gRPC
+}
