@@ -12,7 +12,7 @@ import types
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
+from enum import Enum, StrEnum
 from inspect import cleandoc
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -20,6 +20,15 @@ from rayctl.api.document import MAX_COUNT, Document, Json
 from rayctl.api.names import TypeName
 
 LABEL_VALUE_LENGTH = 63
+
+_SCALARS: Mapping[Any, tuple[Document, Document]] = {
+    bool: ({"type": "boolean"}, {}),
+    int: ({"type": "integer"}, {"minimum": 0, "maximum": MAX_COUNT}),
+    float: ({"type": "number"}, {"minimum": 0}),
+    datetime: ({"type": "string", "format": "date-time"}, {}),
+    str: ({"type": "string"}, {}),
+}
+"""Schema of each, and what a user's value is held to beyond it."""
 
 
 class Side(Enum):
@@ -102,8 +111,9 @@ def object_schema(shape: Shape, shapes: Mapping[type[Any], Shape]) -> Document:
         kind: Document = {"type": "string"}
         if entry.source is not None:
             kind = _kind(hints[entry.source], shape.side, shapes)
-            default = attributes[entry.source].default
-            if default is dataclasses.MISSING and shape.side is Side.SPEC:
+            attribute = attributes[entry.source]
+            default = attribute.default
+            if _needed(attribute) and shape.side is Side.SPEC:
                 required.append(entry.name)
         shown = default if shape.side is Side.SPEC else None
         properties[entry.name] = _described(entry.text, shown) | kind | dict(entry.limits) | _cel(entry.rules)
@@ -116,10 +126,19 @@ def words(text: str) -> str:
     return "\n".join(" ".join(paragraph.split()) for paragraph in cleandoc(text).split("\n\n"))
 
 
+def _needed(attribute: dataclasses.Field[Any]) -> bool:
+    return attribute.default is dataclasses.MISSING and attribute.default_factory is dataclasses.MISSING
+
+
 def _described(text: str, default: object) -> Document:
     shown = ""
-    if isinstance(default, (int, float)) and not isinstance(default, bool):
-        shown = f" Default: {default:g}."
+    match default:
+        case bool() | "":
+            pass
+        case int() | float():
+            shown = f" Default: {default:g}."
+        case str():
+            shown = f" Default: {default}."
     return {"description": words(text) + shown}
 
 
@@ -150,17 +169,15 @@ def _union(members: list[Any], side: Side, shapes: Mapping[type[Any], Shape]) ->
 
 
 def _scalar(hint: Any, side: Side) -> Document:
-    at_least: Document = {"minimum": 0} if side is Side.SPEC else {}
+    kind, limits = _scalar_and_limits(hint)
+    return kind | limits if side is Side.SPEC else kind
+
+
+def _scalar_and_limits(hint: Any) -> tuple[Document, Document]:
     if hint is TypeName:
-        return {"type": "string"} | ({"maxLength": LABEL_VALUE_LENGTH} if side is Side.SPEC else {})
-    if hint is bool:
-        return {"type": "boolean"}
-    if hint is int:
-        return {"type": "integer"} | at_least | ({"maximum": MAX_COUNT} if at_least else {})
-    if hint is float:
-        return {"type": "number"} | at_least
-    if hint is datetime:
-        return {"type": "string", "format": "date-time"}
-    if hint is str:
-        return {"type": "string"}
-    raise ValueError(f"no schema for {hint}")
+        return {"type": "string"}, {"maxLength": LABEL_VALUE_LENGTH}
+    if isinstance(hint, type) and issubclass(hint, StrEnum):
+        return {"type": "string"}, {"enum": [str(member) for member in hint]}
+    if hint not in _SCALARS:
+        raise ValueError(f"no schema for {hint}")
+    return _SCALARS[hint]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from crd.pod import POD
 from crd.schema import Field, Rule, Shape, Side
-from rayctl.api.document import Document
+from rayctl.api.document import MAX_COUNT, Document, Json
 from rayctl.api.names import head_service_name
 from rayctl.api.quantity import MAX_AMOUNT
-from rayctl.api.raycluster import PodType, RayCluster, ServicePort
+from rayctl.api.raycluster import HeadService, PodType, RayCluster, ServicePort
+from rayctl.api.upgrade import UpgradeStrategy
 
 # Bounds that no real cluster meets; without them the API server refuses the rules as too dear.
 _MOST_POD_TYPES = 100
@@ -18,6 +19,56 @@ _LONGEST_NAME = _DNS_LABEL_LENGTH - len(head_service_name(""))
 
 # Ray starts no node with a fraction of a resource.
 _AMOUNT: Document = {"type": "integer", "format": "int64", "minimum": 0, "maximum": MAX_AMOUNT}
+
+# minimum and maximum look at numbers, pattern at strings.
+_SHARE: dict[str, Json] = {"minimum": 0, "maximum": MAX_COUNT, "pattern": "^(100|[0-9]{1,2})%$"}
+
+UPGRADE_STRATEGY = Shape(
+    UpgradeStrategy,
+    Side.SPEC,
+    (
+        Field(
+            "type",
+            "type",
+            """How pods that an edit has made outdated are replaced. RollingUpdate: a few at a time. Recreate:
+            all of a type at once, and their successors once they are gone. OnDelete: they stay, and whoever
+            deletes one gets a new one.""",
+        ),
+        Field(
+            "maxUnavailable",
+            "max_unavailable",
+            """RollingUpdate: how many workers of a type may be missing meanwhile, as a number or as a
+            percentage of those wanted, rounded down. Where this and maxSurge come to nothing, 1.""",
+            limits=_SHARE,
+        ),
+        Field(
+            "maxSurge",
+            "max_surge",
+            """RollingUpdate: how many workers more than wanted a type may have meanwhile, as a number or as
+            a percentage, rounded up.""",
+            limits=_SHARE,
+        ),
+    ),
+)
+
+HEAD_SERVICE = Shape(
+    HeadService,
+    Side.SPEC,
+    (
+        Field(
+            "type",
+            "type",
+            """Who can reach the head's Service: ClusterIP, those within the Kubernetes cluster; NodePort,
+            also whoever reaches its nodes; LoadBalancer, also whoever reaches the balancer that is made.""",
+        ),
+        Field(
+            "annotations",
+            "annotations",
+            "Annotations of the Service, such as those that a cloud's load balancer is told by.",
+            limits={"additionalProperties": {"type": "string"}},
+        ),
+    ),
+)
 
 SERVICE_PORT = Shape(
     ServicePort,
@@ -96,6 +147,12 @@ POD_TYPE = Shape(
             "The same as setupCommands, which it replaces where both are given.",
         ),
         Field(
+            "upgradeStrategy",
+            "upgrade",
+            """How an edit of this type is rolled out, instead of the cluster's upgradeStrategy, of which
+            nothing is taken over.""",
+        ),
+        Field(
             "podConfig",
             "pod",
             """The Pod of this type. All that a Pod may have is passed on: volumes, tolerations, sidecars, ...
@@ -156,6 +213,41 @@ SPEC = Shape(
             ),
         ),
         Field(
+            "headService",
+            "head_service",
+            "What the Service <cluster>-ray-head is like, its ports aside.",
+        ),
+        Field(
+            "suspend",
+            "suspend",
+            """true: all pods go, the workers after their time to drain, and the Service and this object stay.
+            false again brings a fresh Ray cluster.""",
+        ),
+        Field(
+            "upgradeStrategy",
+            "upgrade",
+            """How an edit that changes pods is rolled out, for all types that have no strategy of their own.
+            An edit of the head's type restarts the whole cluster.""",
+        ),
+        Field(
+            "drainTimeoutSeconds",
+            "drain_seconds",
+            """How long a worker that is to go has for the tasks that run on it; then its pod is deleted, idle
+            or not. 0: its tasks are not waited for.""",
+        ),
+        Field(
+            "joinTimeoutSeconds",
+            "join_seconds",
+            """A worker whose container runs for so long without having joined Ray is replaced. 0: it is
+            waited for, however long it takes.""",
+        ),
+        Field(
+            "ttlSecondsAfterIdle",
+            "idle_seconds",
+            """A cluster that has had nothing to do for so long is suspended, head and all, as by suspend:
+            true. Left out: it stays.""",
+        ),
+        Field(
             "headSetupCommands",
             "head_setup_commands",
             "Shell commands that run in the head's pod before Ray starts. The first that fails ends the pod.",
@@ -183,7 +275,7 @@ SPEC = Shape(
             "Deprecated: without effect. It is accepted because the oldest files have it.",
         ),
     ),
-    elsewhere=frozenset({"key", "uid", "generation"}),
+    elsewhere=frozenset({"key", "uid", "generation", "restarts"}),
     rules=(
         Rule(
             holds="self.podTypes.exists(t, t.name == self.headPodType)",

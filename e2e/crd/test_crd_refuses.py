@@ -130,6 +130,47 @@ def port(name: str, number: object, target: object = 80) -> dict[str, Any]:
         pytest.param(
             "spec.headStartRayCommands", "ray start", ["headStartRayCommands", "type array"], id="no list"
         ),
+        pytest.param("spec.suspend", "true", ["spec.suspend", "must be of type boolean"], id="true as text"),
+        pytest.param(
+            "spec.upgradeStrategy.type",
+            "Rolling",
+            ["spec.upgradeStrategy.type", '"Rolling"', '"RollingUpdate", "Recreate", "OnDelete"'],
+            id="a strategy that there is not",
+        ),
+        pytest.param(
+            f"{TYPE}.upgradeStrategy.maxSurge",
+            "101%",
+            ["podTypes[1].upgradeStrategy.maxSurge", '"101%"', "should match"],
+            id="more than all",
+        ),
+        pytest.param(
+            "spec.upgradeStrategy.maxUnavailable",
+            -1,
+            ["spec.upgradeStrategy.maxUnavailable", "equal to 0"],
+            id="a negative number",
+        ),
+        pytest.param(
+            "spec.upgradeStrategy.maxUnavailable",
+            0.5,
+            ["spec.upgradeStrategy.maxUnavailable", "integer,string"],
+            id="a share as a fraction",
+        ),
+        pytest.param(
+            "spec.headService.type",
+            "ExternalName",
+            ["spec.headService.type", '"ClusterIP", "NodePort", "LoadBalancer"'],
+            id="a Service that leads elsewhere",
+        ),
+        pytest.param(
+            "spec.headService.annotations",
+            {"example.com/internal": True},
+            ["headService.annotations.example.com/internal", "must be of type string"],
+            id="an annotation that is no text",
+        ),
+        *(
+            pytest.param(f"spec.{field}", -1, [f"spec.{field}", "equal to 0"], id=f"{field} < 0")
+            for field in ("drainTimeoutSeconds", "joinTimeoutSeconds", "ttlSecondsAfterIdle")
+        ),
         pytest.param("spec.maxWorker", 3, ['unknown field "spec.maxWorker"'], id="a misspelt field"),
         pytest.param(
             f"{TYPE}.minWorker", 3, ['unknown field "spec.podTypes[1].minWorker"'], id="likewise below"
@@ -169,6 +210,22 @@ def test_a_wrong_spec_is_refused_with_the_field_and_the_reason(
         pytest.param(f"{CONTAINER}.resources", {"limits": {"cpu": 0.5}}, id="a quantity without quotes"),
         pytest.param(f"{TYPE}.rayResources", {"a/b": 7, "GPU": 0, "memory": 10**12}, id="zero of a resource"),
         pytest.param("spec.headServicePorts", [port("a", 80, "http")], id="a target port by name"),
+        pytest.param("spec.suspend", True, id="a cluster that sleeps"),
+        pytest.param("spec.upgradeStrategy", {}, id="a strategy of which all is left open"),
+        pytest.param(
+            "spec.upgradeStrategy",
+            {"type": "RollingUpdate", "maxUnavailable": "100%", "maxSurge": 1000},
+            id="shares as a percentage and as a number",
+        ),
+        pytest.param(f"{TYPE}.upgradeStrategy", {"type": "OnDelete"}, id="a type's own strategy"),
+        pytest.param(
+            "spec.headService",
+            {"type": "NodePort", "annotations": {"example.com/internal": "true"}},
+            id="a Service for those outside",
+        ),
+        pytest.param("spec.drainTimeoutSeconds", 0, id="no time to drain"),
+        pytest.param("spec.joinTimeoutSeconds", 0, id="all the time to join"),
+        pytest.param("spec.ttlSecondsAfterIdle", 86400, id="a day of idleness"),
     ],
 )
 def test_what_is_only_odd_is_taken(space: Space, path: str, value: object) -> None:

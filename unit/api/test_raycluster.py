@@ -6,7 +6,9 @@ from hypothesis import strategies as st
 
 from rayctl.api.document import SpecError
 from rayctl.api.names import ClusterKey, TypeName
-from rayctl.api.raycluster import ServicePort, parse_cluster
+from rayctl.api.raycluster import HeadService, ServicePort, ServiceType, parse_cluster
+from rayctl.api.restart import RestartMarks
+from rayctl.api.upgrade import UpgradeStrategy, UpgradeType
 from unit.builders import UID, a_cluster, a_cluster_document, a_pod_config
 
 JSON = st.recursive(
@@ -47,6 +49,11 @@ def test_what_is_not_given_has_the_legacy_defaults() -> None:
     assert cluster.head_start_commands is None
     assert cluster.worker_start_commands is None
     assert cluster.service_ports == ()
+    assert cluster.head_service == HeadService(ServiceType.CLUSTER_IP, {})
+    assert not cluster.suspend
+    assert cluster.upgrade == UpgradeStrategy(UpgradeType.ROLLING_UPDATE, "25%", 0)
+    assert (cluster.drain_seconds, cluster.join_seconds, cluster.idle_seconds) == (300, 600, None)
+    assert cluster.restarts == RestartMarks()
     assert cluster.pod_types[1].min_workers == 0
     assert cluster.pod_types[1].ray_resources is None
 
@@ -138,6 +145,39 @@ def test_ray_resources_are_amounts_zeros_included() -> None:
     assert parse_cluster(with_worker(rayResources={})).pod_types[1].ray_resources == {}
 
 
+def test_what_a_cluster_may_have_beyond_the_legacy_fields_is_read() -> None:
+    cluster = parse_cluster(
+        a_cluster_document(
+            suspend=True,
+            drainTimeoutSeconds=0,
+            joinTimeoutSeconds=30,
+            ttlSecondsAfterIdle=3600,
+            headService={"type": "LoadBalancer", "annotations": {"example.com/internal": "true"}},
+        )
+    )
+
+    assert cluster.suspend
+    assert (cluster.drain_seconds, cluster.join_seconds, cluster.idle_seconds) == (0, 30, 3600)
+    assert cluster.head_service == HeadService(ServiceType.LOAD_BALANCER, {"example.com/internal": "true"})
+
+
+def test_a_types_strategy_takes_the_place_of_the_clusters_as_a_whole() -> None:
+    document = with_worker(upgradeStrategy={"maxSurge": 1})
+    document["spec"]["upgradeStrategy"] = {"type": "OnDelete", "maxUnavailable": 3}
+
+    cluster = parse_cluster(document)
+
+    assert cluster.upgrade_of(cluster.head) == UpgradeStrategy(UpgradeType.ON_DELETE, 3, 0)
+    assert cluster.upgrade_of(cluster.pod_types[1]) == UpgradeStrategy(UpgradeType.ROLLING_UPDATE, "25%", 1)
+
+
+def test_marks_of_a_restart_are_found_in_the_metadata() -> None:
+    document = a_cluster_document()
+    document["metadata"]["labels"] = {"try": "again"}
+
+    assert parse_cluster(document).restarts.whole == (("label try", "again"),)
+
+
 def test_types_are_found_by_name() -> None:
     cluster = a_cluster()
 
@@ -204,6 +244,33 @@ def test_a_deprecated_field_of_the_first_files_is_accepted() -> None:
             "spec.headServicePorts[0].targetPort: neither a port number nor a port's name; "
             "write the container's port",
             id="a target that is no port",
+        ),
+        pytest.param(
+            a_cluster_document(headService={"type": "ExternalName"}),
+            "spec.headService.type: 'ExternalName' is no type of Service; "
+            "write one of ClusterIP, NodePort, LoadBalancer",
+            id="a Service of another kind",
+        ),
+        pytest.param(
+            a_cluster_document(headService={"annotations": {"a": 1}}),
+            "spec.headService.annotations.a: a number where a string is needed; put it in quotes",
+            id="an annotation that is a number",
+        ),
+        pytest.param(
+            with_worker(upgradeStrategy={"type": "Blue"}),
+            "spec.podTypes[1].upgradeStrategy.type: 'Blue' is no strategy; "
+            "write one of RollingUpdate, Recreate, OnDelete",
+            id="a strategy of one type that there is not",
+        ),
+        pytest.param(
+            a_cluster_document(suspend="yes"),
+            "spec.suspend: a string where true or false is needed; write true or false",
+            id="a word for true",
+        ),
+        pytest.param(
+            a_cluster_document(ttlSecondsAfterIdle=-1),
+            "spec.ttlSecondsAfterIdle: -1 is negative; write 0 or more",
+            id="a negative time",
         ),
     ],
 )

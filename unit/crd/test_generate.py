@@ -33,6 +33,10 @@ class Seen(dict[str, Json]):
         self.asked.add(key)
         return super().get(key, default)
 
+    def __contains__(self, key: object) -> bool:
+        self.asked.add(str(key))
+        return super().__contains__(key)
+
 
 def test_the_files_are_up_to_date() -> None:
     assert differences(ROOT) == ""
@@ -60,13 +64,22 @@ def test_the_crd_stays_small() -> None:
 def test_what_the_parser_reads_is_what_the_schema_has() -> None:
     pod: dict[str, Json] = {"spec": {"containers": [{"name": "ray"}]}}
     port = Seen(name="client", port=1, targetPort=2)
-    kind = Seen(name="head", podConfig=pod)
-    spec = Seen(headPodType="head", podTypes=[kind], headServicePorts=[port])
+    own_strategy, strategy, service = Seen(), Seen(), Seen()
+    kind = Seen(name="head", podConfig=pod, upgradeStrategy=own_strategy)
+    spec = Seen(
+        headPodType="head",
+        podTypes=[kind],
+        headServicePorts=[port],
+        headService=service,
+        upgradeStrategy=strategy,
+    )
 
     parse_cluster({"metadata": {"name": "demo"}, "spec": spec})
 
     assert spec.asked == schema("spec")["properties"].keys() - {"workerDefaultPodType"}
-    assert kind.asked | {"rayResources"} == schema("spec", "podTypes", "[]")["properties"].keys()
+    assert kind.asked == schema("spec", "podTypes", "[]")["properties"].keys()
+    assert service.asked == schema("spec", "headService")["properties"].keys()
+    assert strategy.asked == own_strategy.asked == schema("spec", "upgradeStrategy")["properties"].keys()
     assert port.asked == schema("spec", "headServicePorts", "[]")["properties"].keys()
 
 
@@ -94,6 +107,8 @@ def test_what_the_operator_writes_is_what_the_schema_has() -> None:
         pytest.param(("spec",), id="spec"),
         pytest.param(("spec", "podTypes", "[]"), id="pod type"),
         pytest.param(("spec", "headServicePorts", "[]"), id="port"),
+        pytest.param(("spec", "headService"), id="Service"),
+        pytest.param(("spec", "upgradeStrategy"), id="strategy"),
         pytest.param(("status",), id="status"),
         pytest.param(("status", "head"), id="head"),
         pytest.param(("status", "podTypes", "[]"), id="type's status"),
@@ -114,6 +129,8 @@ def test_only_what_has_no_default_is_required() -> None:
     assert schema("spec")["required"] == ["headPodType", "podTypes"]
     assert schema("spec", "podTypes", "[]")["required"] == ["name", "podConfig"]
     assert schema("spec", "headServicePorts", "[]")["required"] == ["name", "port", "targetPort"]
+    assert "required" not in schema("spec", "headService")
+    assert "required" not in schema("spec", "upgradeStrategy")
 
 
 def test_no_default_is_written_into_the_schema() -> None:

@@ -32,6 +32,9 @@ DEFINITION: Document = {
                                         "additionalProperties": {"type": "integer"},
                                         "x-kubernetes-validations": [{"message": "not too many"}],
                                     },
+                                    "share": {"x-kubernetes-int-or-string": True, "pattern": "^[0-9]+%$"},
+                                    "target": {"x-kubernetes-int-or-string": True},
+                                    "asleep": {"type": "boolean"},
                                 },
                             },
                             "status": {
@@ -59,6 +62,9 @@ def test_what_stands_above_the_mark_stays_and_what_is_below_is_replaced() -> Non
         pytest.param(
             "| `kinds` | list of objects | **Required.** a \\| &lt;b> |", id="a required field, escaped"
         ),
+        pytest.param("| `share` | number or percentage |  |", id="a number or a share"),
+        pytest.param("| `target` | number or name |  |", id="a number or a name"),
+        pytest.param("| `asleep` | true or false |  |", id="yes or no"),
         pytest.param("| `amounts` | map of whole numbers |  |", id="a map"),
         pytest.param("`amounts` is refused where it breaks this rule: not too many.", id="a field's rule"),
         pytest.param("Refused otherwise: one must be big.", id="the object's rule"),

@@ -1,14 +1,20 @@
 """Schemas come from types; a table that does not fit its type is an error."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 import pytest
 
 from crd.schema import Field, Rule, Shape, Side, object_schema, words
 from rayctl.api.names import TypeName
+
+
+class Colour(StrEnum):
+    RED = "Red"
+    BLUE = "Blue"
 
 
 @dataclass(frozen=True)
@@ -26,6 +32,8 @@ class Outer:
     when: datetime | None = None
     either: int | str = 0
     amounts: Mapping[str, int] | None = None
+    colour: Colour = Colour.BLUE
+    notes: Mapping[str, str] = field(default_factory=dict)
 
 
 def fields(*names: str) -> tuple[Field, ...]:
@@ -33,7 +41,7 @@ def fields(*names: str) -> tuple[Field, ...]:
 
 
 def outer(side: Side, *names: str) -> dict[str, Any]:
-    shown = names or ("name", "inner", "ratio", "several", "flag", "when", "either", "amounts")
+    shown = names or tuple(Outer.__dataclass_fields__)
     inner = Shape(Inner, side, fields("size"))
     return dict(object_schema(Shape(Outer, side, fields(*shown)), {Inner: inner}))
 
@@ -48,12 +56,13 @@ def outer(side: Side, *names: str) -> dict[str, Any]:
         pytest.param("when", {"type": "string", "format": "date-time"}, id="a time"),
         pytest.param("either", {"x-kubernetes-int-or-string": True}, id="a number or a name"),
         pytest.param("amounts", {"type": "object"}, id="a map"),
+        pytest.param("colour", {"type": "string", "enum": ["Red", "Blue"]}, id="one of several words"),
     ],
 )
 def test_a_users_field_has_the_schema_of_its_type(name: str, expected: dict[str, Any]) -> None:
-    field = outer(Side.SPEC)["properties"][name]
+    found = outer(Side.SPEC)["properties"][name]
 
-    assert {key: value for key, value in field.items() if key != "description"} == expected
+    assert {key: value for key, value in found.items() if key != "description"} == expected
 
 
 def test_a_record_in_a_list_is_described_whole() -> None:
@@ -70,12 +79,18 @@ def test_a_report_has_no_limits_and_requires_nothing() -> None:
     assert "required" not in report
     assert report["properties"]["ratio"] == {"description": "Words.", "type": "number"}
     assert report["properties"]["name"] == {"description": "Words.", "type": "string"}
+    assert report["properties"]["colour"] == {"description": "Words.", "type": "string"}
 
 
-def test_a_number_that_is_a_default_is_told() -> None:
+def test_what_has_no_default_is_required() -> None:
+    assert outer(Side.SPEC)["required"] == ["name", "inner"]
+
+
+def test_a_number_or_word_that_is_a_default_is_told() -> None:
     properties = outer(Side.SPEC)["properties"]
 
     assert properties["ratio"]["description"] == "Words. Default: 1.5."
+    assert properties["colour"]["description"] == "Words. Default: Blue."
     assert properties["flag"]["description"] == "Words."
 
 
