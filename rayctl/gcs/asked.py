@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from rayctl.api.quantity import MAX_AMOUNT
 from rayctl.core.autoscale.demand import GRAIN, Demand, Gang, GroupId, Selector, Shape, Strategy, Term
@@ -17,6 +17,9 @@ from rayctl.gcs import protocol_pb2 as pb
 
 MAX_DISTINCT = 10_000
 """So many different demands are told apart; what is beyond waits until some of them are met."""
+
+MAX_PARTS = 200_000
+"""So many bundles of placement groups are looked at, and as many parts of ``request_resources``."""
 
 GROUP_LABEL = "_PG_"
 """Before a placement group's id: label of the nodes that hold it, and of its constraints."""
@@ -50,6 +53,7 @@ class Tally:
 
     def __init__(self) -> None:
         self.left_out = 0
+        self._parts = 0
         self._counts: dict[tuple[Shape, tuple[Selector, ...]], int] = {}
 
     def add(self, request: pb.ResourceRequest, count: int = 1) -> None:
@@ -62,6 +66,15 @@ class Tally:
             return
         self._counts[key] = self._counts.get(key, 0) + count
 
+    def add_each(self, constraint: pb.ClusterResourceConstraint) -> None:
+        """Take in all parts of what ``request_resources`` asked for, or none where there are too many."""
+        self._parts += len(constraint.resource_requests)
+        if self._parts > MAX_PARTS:
+            self.left_out += 1
+            return
+        for part in constraint.resource_requests:
+            self.add(part.request, part.count)
+
     def demands(self) -> tuple[Demand, ...]:
         """Return the sums."""
         return tuple(Demand(shape, count, selectors) for (shape, selectors), count in self._counts.items())
@@ -72,11 +85,16 @@ class Gangs:
 
     def __init__(self) -> None:
         self.left_out = 0
+        self._bundles = 0
         self._gangs: dict[object, tuple[Gang, int]] = {}
 
     def add(self, message: pb.GangResourceRequest) -> None:
         """Take in a placement group; one without bundles changed its state meanwhile and asks for nothing."""
         requests = _bundles(message)
+        self._bundles += len(requests)
+        if self._bundles > MAX_PARTS:
+            self.left_out += 1
+            return
         if not requests:
             return
         tally = Tally()
@@ -145,12 +163,12 @@ def _selector(message: pb.LabelSelector) -> Selector | None:
     return tuple(sorted(terms, key=_term_order))
 
 
-def _bundles(message: pb.GangResourceRequest) -> list[pb.ResourceRequest]:
+def _bundles(message: pb.GangResourceRequest) -> Sequence[pb.ResourceRequest]:
     # Ray writes the bundles twice: with label selectors, and without them for who does not know those.
     for selector in message.bundle_selectors:
         if selector.resource_requests:
-            return list(selector.resource_requests)
-    return list(message.requests)
+            return selector.resource_requests
+    return message.requests
 
 
 def _gang(message: pb.GangResourceRequest, bundle: pb.ResourceRequest, bundles: tuple[Demand, ...]) -> Gang:
@@ -158,7 +176,7 @@ def _gang(message: pb.GangResourceRequest, bundle: pb.ResourceRequest, bundles: 
     name = details["strategy"] if details else ""
     strategy = Strategy(name) if name in Strategy.__members__ else Strategy.PACK
     group = details["group"] if details else ""
-    for constraint in bundle.placement_constraints:  # PACK and SPREAD carry none
+    for constraint in bundle.placement_constraints[:1]:  # PACK and SPREAD carry none
         spread = constraint.HasField("anti_affinity")
         if name not in Strategy.__members__:
             strategy = Strategy.STRICT_SPREAD if spread else Strategy.STRICT_PACK

@@ -108,8 +108,7 @@ class _Reading:
                 case _FIELDS.PENDING_GANG_RESOURCE_REQUESTS_FIELD_NUMBER:
                     self._gangs.add(self._piece(pb.GangResourceRequest, value))
                 case _FIELDS.CLUSTER_RESOURCE_CONSTRAINTS_FIELD_NUMBER:
-                    for part in self._piece(pb.ClusterResourceConstraint, value).resource_requests:
-                        self._constraint.add(part.request, part.count)
+                    self._constraint.add_each(self._piece(pb.ClusterResourceConstraint, value))
 
     def snapshot(self, at: Monotonic) -> Snapshot:
         """Return the whole."""
