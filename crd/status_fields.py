@@ -39,6 +39,8 @@ POD_TYPE = Shape(
         Field("ready", "ready", "Workers that are part of the Ray cluster."),
         Field("max", "maximum", "The most workers that there may be."),
         Field("failures", "failures", "Attempts to make a worker that failed in a row."),
+        Field("outdated", "outdated", "Workers that an edit or a restart that was asked for will replace."),
+        Field("draining", "draining", "Workers that leave as soon as what runs there has ended."),
     ),
     limits={"required": ["name"], **_KEEP_UNKNOWN},
 )

@@ -17,6 +17,15 @@ Document: TypeAlias = dict[str, Json]
 MAX_COUNT = 100_000
 """More of anything that is counted is a slip of the pen: Kubernetes itself ends at some 150,000 pods."""
 
+MAX_NUMBER = 10_000_000.0
+"""More of a factor or of minutes counts as this: it is for ever, and can still be reckoned with."""
+
+MAX_ERRORS = 50
+"""Of one document: they go into a condition's message, which ends at 32 KiB."""
+
+_MAX_SHOWN = 60
+_MAX_STEP = 80
+
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
@@ -51,11 +60,16 @@ class Reader:
 
     def at(self, key: str) -> str:
         """Return the path of ``key`` below here."""
-        return f"{self.path}.{key}" if self.path else key
+        step = _step(key)
+        return f"{self.path}.{step}" if self.path else step
 
     def wrong(self, key: str, problem: str, fix: str) -> None:
-        """Note an error of the field ``key``."""
-        self.errors.append(FieldError(self.at(key), problem, fix))
+        """Note an error of the field ``key``, once. Beyond ``MAX_ERRORS`` only that there are more."""
+        error = FieldError(self.at(key), problem, fix)
+        if len(self.errors) == MAX_ERRORS:
+            error = FieldError("spec", f"more than {MAX_ERRORS} fields are wrong", "mend these first")
+        if len(self.errors) <= MAX_ERRORS and error not in self.errors:
+            self.errors.append(error)
 
     def text(self, key: str, default: str = "") -> str:
         """Return a string field."""
@@ -88,15 +102,15 @@ class Reader:
             self.wrong(key, f"{_kind(value)} where a whole number is needed", "write a number such as 2")
             return None
         if value < 0:
-            self.wrong(key, f"{value} is negative", "write 0 or more")
+            self.wrong(key, f"{shown(value)} is negative", "write 0 or more")
             return None
         if value > MAX_COUNT:
-            self.wrong(key, f"{value} is more than any cluster has", f"write {MAX_COUNT} or less")
+            self.wrong(key, f"{shown(value)} is more than any cluster has", f"write {MAX_COUNT} or less")
             return None
         return value
 
     def number(self, key: str, default: float) -> float:
-        """Return a number that is not negative; a fraction is fine."""
+        """Return a number that is not negative, at most ``MAX_NUMBER``; a fraction is fine."""
         value = self.value.get(key)
         if value is None:
             return default
@@ -104,9 +118,9 @@ class Reader:
             self.wrong(key, f"{_kind(value)} where a number is needed", "write a number such as 1.5")
             return default
         if not 0 <= value < float("inf"):
-            self.wrong(key, f"{value} is not a number of 0 or more", "write 0 or more")
+            self.wrong(key, f"{shown(value)} is not a number of 0 or more", "write 0 or more")
             return default
-        return float(value)
+        return float(min(value, MAX_NUMBER))
 
     def texts(self, key: str) -> tuple[str, ...] | None:
         """Return a list of strings, or None when the field is absent."""
@@ -158,6 +172,39 @@ class Reader:
             else:
                 self.wrong(f"{key}[{index}]", f"{_kind(item)} where a mapping is needed", "indent its fields")
         return tuple(readers)
+
+
+def shown(value: Json) -> str:
+    """Return a value for a message: a short one as it is, a long one cut, a list or mapping by its kind."""
+    match value:
+        case str() if len(value) > _MAX_SHOWN:
+            return f"{value[:_MAX_SHOWN]!r} …"
+        case None | list() | dict():
+            return _kind(value)
+        case bool():
+            return str(value).lower()
+        case int() if abs(value) >= 10**18:
+            return "a number of more than 18 digits"
+        case _:
+            return repr(value)
+
+
+def is_deeper(value: Json, levels: int) -> bool:
+    """Return whether mappings and lists stand in each other more than ``levels`` deep."""
+    layer = [value]
+    for _ in range(levels + 1):
+        parts = [part for part in layer if isinstance(part, (dict, list))]
+        if not parts:
+            return False
+        layer = [child for part in parts for child in (part.values() if isinstance(part, dict) else part)]
+    return True
+
+
+def _step(key: str) -> str:
+    """Return a key as a part of a path: on one line, and of a length that can be read."""
+    text = key[:_MAX_STEP]
+    text = text if text.isprintable() else text.encode("unicode_escape").decode()
+    return text if len(key) <= _MAX_STEP else f"{text}…"
 
 
 def _kind(value: Json) -> str:

@@ -38,6 +38,14 @@ ANNOTATION_FINGERPRINT = "cluster.ray.io/fingerprint"
 ANNOTATION_SESSION = "cluster.ray.io/session"
 """On workers: the life of the head that they were made for. Ray's state dies with its head's processes."""
 
+ANNOTATION_RESTART = "cluster.ray.io/restart"
+"""On pods: digest of the restart marks that their cluster had when they were made; '' where it had none."""
+
+ANNOTATION_RESTARTED_AT = "cluster.ray.io/restartedAt"
+"""On a RayCluster: a change of it restarts the whole cluster. On one of its pods: replace this pod."""
+PREFIX_TYPE_RESTARTED_AT = "restarted-at.cluster.ray.io/"
+"""On a RayCluster, with a pod type's name after it: a change restarts the pods of that type."""
+
 GCS_PORT = 6379
 CLIENT_PORT = 10001
 DASHBOARD_PORT = 8265

@@ -34,12 +34,22 @@ class PodView(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     fingerprint: str = ""
     session: str = ""
     """On a worker: the head's session that it was made for; '' where that is not known."""
+    restart: str | None = None
+    """The restart mark that it was made under; None where it is not known."""
+    asked_to_go: bool = False
+    """Whether somebody annotated it to be replaced."""
     phase: str = "Pending"
     """Kubernetes' word: Pending, Running, Succeeded, Failed, Unknown."""
     ready: bool = False
+    ready_changed: float = 0.0
+    """When ``ready`` last changed; 0: never told."""
     scheduled: bool = False
     deleting: bool = False
+    ends_by: float = 0.0
+    """When its time to end is over; 0 where it isn't deleting."""
     created: float = 0.0
+    started: float = 0.0
+    """When Ray's container was started; 0 while it doesn't run."""
     node: str = ""
     ip: str = ""
     restarts: int = 0

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import TypeAlias
 
-from rayctl.api.document import Json
+from rayctl.api.document import Json, shown
 
 ResourceSet: TypeAlias = Mapping[str, int]
 """Resource name → whole units (memory in bytes). Ray refuses to start a node with a fraction of anything."""
@@ -38,9 +38,9 @@ def parse_quantity(value: Json) -> Fraction:
     Raises:
         ValueError: it is none; the message repeats it.
     """
-    found = None if isinstance(value, bool) else _QUANTITY.fullmatch(str(value))
+    found = _QUANTITY.fullmatch(_digits(value))
     if found is None:
-        raise ValueError(f"{value!r} is not a quantity such as 500m, 2 or 1.5Gi")
+        raise ValueError(f"{shown(value)} is not a quantity such as 500m, 2 or 1.5Gi")
     number, unit = Fraction(found["number"]), found["unit"] or ""
     return number * _UNITS.get(unit, Fraction(10) ** int(found["exponent"] or 0))
 
@@ -56,9 +56,17 @@ def parse_amount(value: Json) -> int:
     try:
         amount = parse_quantity(value)
     except ValueError:
-        raise ValueError(f"{value!r} is not a number") from None
+        raise ValueError(f"{shown(value)} is not a number") from None
     if amount.denominator != 1:
-        raise ValueError(f"{value!r} is not a whole number, and Ray takes no other")
+        raise ValueError(f"{shown(value)} is not a whole number, and Ray takes no other")
     if not 0 <= amount <= MAX_AMOUNT:
-        raise ValueError(f"{value!r} is not between 0 and {MAX_AMOUNT}")
+        raise ValueError(f"{shown(value)} is not between 0 and {MAX_AMOUNT}")
     return int(amount)
+
+
+def _digits(value: Json) -> str:
+    """Return what a number or a string reads as, and '' for anything else."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return ""
+    # Python itself refuses to write an integer of more than 4300 digits.
+    return "" if isinstance(value, int) and abs(value) >= 10**40 else str(value)

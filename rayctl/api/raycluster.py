@@ -7,15 +7,20 @@ field. The source of each default is the legacy operators' behaviour (docs/raycl
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 
 from rayctl.api.document import Document, Json, Reader, SpecError
 from rayctl.api.names import ClusterKey, TypeName, Uid
 from rayctl.api.quantity import ResourceSet, parse_amount
+from rayctl.api.restart import NO_MARKS, RestartMarks, parse_marks
+from rayctl.api.upgrade import DEFAULT_UPGRADE, UpgradeStrategy, parse_strategy
 
 DEFAULT_MAX_WORKERS = 2
 DEFAULT_UPSCALING_SPEED = 1.0
 DEFAULT_IDLE_MINUTES = 5.0
+DEFAULT_DRAIN_SECONDS = 300
+DEFAULT_JOIN_SECONDS = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +30,22 @@ class ServicePort:
     name: str
     port: int
     target: int | str
+
+
+class ServiceType(StrEnum):
+    """Who can reach the head's Service."""
+
+    CLUSTER_IP = "ClusterIP"
+    NODE_PORT = "NodePort"
+    LOAD_BALANCER = "LoadBalancer"
+
+
+@dataclass(frozen=True, slots=True)
+class HeadService:
+    """``spec.headService``: what the Service in front of the head is like, its ports aside."""
+
+    type: ServiceType = ServiceType.CLUSTER_IP
+    annotations: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +62,8 @@ class PodType:
     """``rayResources``, zeros included; None where they are not given."""
     setup_commands: tuple[str, ...] = ()
     """``workerSetupCommands`` where given, else ``setupCommands``."""
+    upgrade: UpgradeStrategy | None = None
+    """None: the cluster's."""
 
     @property
     def generate_name(self) -> str:
@@ -68,6 +91,16 @@ class RayCluster:
     """None: ours."""
     worker_start_commands: tuple[str, ...] | None = None
     service_ports: tuple[ServicePort, ...] = ()
+    head_service: HeadService = HeadService()
+    suspend: bool = False
+    upgrade: UpgradeStrategy = DEFAULT_UPGRADE
+    drain_seconds: int = DEFAULT_DRAIN_SECONDS
+    """0: nothing is drained."""
+    join_seconds: int = DEFAULT_JOIN_SECONDS
+    """0: for ever."""
+    idle_seconds: int | None = None
+    """``ttlSecondsAfterIdle``; None: it stays."""
+    restarts: RestartMarks = NO_MARKS
 
     @property
     def head(self) -> PodType:
@@ -84,6 +117,10 @@ class RayCluster:
             return pod_type.max_workers
         return 0 if pod_type.name == self.head_type else self.max_workers
 
+    def upgrade_of(self, pod_type: PodType) -> UpgradeStrategy:
+        """Return how an edit of a type is rolled out."""
+        return self.upgrade if pod_type.upgrade is None else pod_type.upgrade
+
 
 def parse_cluster(document: Mapping[str, Json]) -> RayCluster:
     """Return the RayCluster that a document of the API describes.
@@ -97,14 +134,13 @@ def parse_cluster(document: Mapping[str, Json]) -> RayCluster:
     head_type = TypeName(spec.text("headPodType"))
     _check_types(spec, head_type, pod_types)
     generation = metadata.value.get("generation")
-    maximum = spec.count("maxWorkers")
     cluster = RayCluster(
         key=ClusterKey(metadata.text("namespace"), metadata.text("name")),
         uid=Uid(metadata.text("uid")),
         generation=generation if isinstance(generation, int) else 0,
         head_type=head_type,
         pod_types=pod_types,
-        max_workers=DEFAULT_MAX_WORKERS if maximum is None else maximum,
+        max_workers=_count(spec, "maxWorkers", DEFAULT_MAX_WORKERS),
         # 0 was accepted by the legacy operators and meant the default.
         upscaling_speed=spec.number("upscalingSpeed", DEFAULT_UPSCALING_SPEED) or DEFAULT_UPSCALING_SPEED,
         idle_timeout_minutes=spec.number("idleTimeoutMinutes", DEFAULT_IDLE_MINUTES),
@@ -113,6 +149,13 @@ def parse_cluster(document: Mapping[str, Json]) -> RayCluster:
         head_start_commands=spec.texts("headStartRayCommands"),
         worker_start_commands=spec.texts("workerStartRayCommands"),
         service_ports=tuple(_service_port(reader) for reader in spec.each("headServicePorts")),
+        head_service=_head_service(spec.inner("headService")),
+        suspend=spec.flag("suspend"),
+        upgrade=parse_strategy(spec.inner("upgradeStrategy")),
+        drain_seconds=_count(spec, "drainTimeoutSeconds", DEFAULT_DRAIN_SECONDS),
+        join_seconds=_count(spec, "joinTimeoutSeconds", DEFAULT_JOIN_SECONDS),
+        idle_seconds=spec.count("ttlSecondsAfterIdle"),
+        restarts=parse_marks(metadata),
     )
     if root.errors:
         raise SpecError(tuple(root.errors))
@@ -127,6 +170,7 @@ def _pod_type(reader: Reader) -> PodType:
             "podConfig.spec.containers", "there is no container", "add one that has Ray in its image"
         )
     setup = reader.texts("setupCommands")
+    strategy = reader.inner("upgradeStrategy")
     worker_setup = reader.texts("workerSetupCommands")
     return PodType(
         name=TypeName(reader.text("name")),
@@ -135,7 +179,23 @@ def _pod_type(reader: Reader) -> PodType:
         max_workers=reader.count("maxWorkers"),
         ray_resources=_ray_resources(reader) if "rayResources" in reader.value else None,
         setup_commands=(setup or ()) if worker_setup is None else worker_setup,
+        upgrade=parse_strategy(strategy) if "upgradeStrategy" in reader.value else None,
     )
+
+
+def _count(reader: Reader, key: str, default: int) -> int:
+    given = reader.count(key)
+    return default if given is None else given
+
+
+def _head_service(reader: Reader) -> HeadService:
+    text = reader.text("type", ServiceType.CLUSTER_IP)
+    try:
+        kind = ServiceType(text)
+    except ValueError:
+        reader.wrong("type", f"{text!r} is no type of Service", f"write one of {', '.join(ServiceType)}")
+        kind = ServiceType.CLUSTER_IP
+    return HeadService(kind, reader.strings("annotations"))
 
 
 def _ray_resources(reader: Reader) -> ResourceSet:

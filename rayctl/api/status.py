@@ -23,6 +23,7 @@ class Phase(StrEnum):
     STARTING = "Starting"
     RUNNING = "Running"
     UPDATING = "Updating"
+    SUSPENDED = "Suspended"
     ERROR = "Error"
     TERMINATING = "Terminating"
 
@@ -33,6 +34,8 @@ class ConditionType(StrEnum):
     ACCEPTED = "Accepted"
     HEAD_READY = "HeadReady"
     WORKERS_READY = "WorkersReady"
+    UPGRADING = "Upgrading"
+    SUSPENDED = "Suspended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,10 @@ class TypeStatus:
     maximum: int
     failures: int = 0
     """How many attempts to make a pod have failed in a row."""
+    outdated: int = 0
+    """Pods that were made of an earlier spec, or before a restart that was asked for."""
+    draining: int = 0
+    """Pods that leave as soon as what runs there has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +143,8 @@ def status_document(status: RayClusterStatus) -> Document:
                 "ready": kind.ready,
                 "max": kind.maximum,
                 "failures": kind.failures,
+                "outdated": kind.outdated,
+                "draining": kind.draining,
             }
             for kind in status.pod_types
         ],
@@ -189,6 +198,8 @@ def _parse_type(reader: Reader) -> TypeStatus:
         ready=count("ready"),
         maximum=count("max"),
         failures=count("failures"),
+        outdated=count("outdated"),
+        draining=count("draining"),
     )
 
 

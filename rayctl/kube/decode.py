@@ -45,7 +45,7 @@ class Meta(_Struct, frozen=True):
     resource_version: str = ""
     generation: int = 0
     creation_timestamp: datetime | None = None
-    deletion_timestamp: str | None = None
+    deletion_timestamp: datetime | None = None
     labels: dict[str, str] | None = None
     annotations: dict[str, str] | None = None
     owner_references: list[Owner] | None = None
@@ -94,7 +94,12 @@ class _Detail(_Struct, frozen=True):
     exit_code: int = 0
 
 
+class _Running(_Struct, frozen=True):
+    started_at: datetime | None = None
+
+
 class _ContainerState(_Struct, frozen=True):
+    running: _Running | None = None
     waiting: _Detail | None = None
     terminated: _Detail | None = None
 
@@ -110,6 +115,7 @@ class _Condition(_Struct, frozen=True):
     status: str = ""
     reason: str = ""
     message: str = ""
+    last_transition_time: datetime | None = None
 
 
 class _Container(_Struct, frozen=True):
@@ -156,6 +162,8 @@ def pod_view(body: Wire) -> PodView:
     labels, annotations = meta.labels or {}, meta.annotations or {}
     conditions = {condition.type: condition for condition in status.conditions or ()}
     reason, message = _why_not_running(status, conditions)
+    ray = _status_of_ray(pod)
+    ready = conditions.get("Ready")
     return PodView(
         key=_cluster_of(meta),
         owner=Uid(sys.intern(meta.owner)),
@@ -168,14 +176,19 @@ def pod_view(body: Wire) -> PodView:
         incarnation=_count(annotations.get(names.ANNOTATION_INCARNATION, ""), 0),
         fingerprint=sys.intern(annotations.get(names.ANNOTATION_FINGERPRINT, "")),
         session=sys.intern(annotations.get(names.ANNOTATION_SESSION, "")),
+        restart=_interned(annotations.get(names.ANNOTATION_RESTART)),
+        asked_to_go=bool(annotations.get(names.ANNOTATION_RESTARTED_AT)),
         phase=sys.intern(status.phase or "Pending"),
-        ready=_is_true(conditions.get("Ready")),
+        ready=_is_true(ready),
+        ready_changed=_seconds(ready.last_transition_time if ready else None),
         scheduled=bool(pod.spec.node_name) or _is_true(conditions.get("PodScheduled")),
         deleting=meta.deletion_timestamp is not None,
-        created=meta.creation_timestamp.timestamp() if meta.creation_timestamp else 0.0,
+        ends_by=_seconds(meta.deletion_timestamp),
+        created=_seconds(meta.creation_timestamp),
+        started=_started(ray),
         node=sys.intern(pod.spec.node_name),
         ip=status.pod_ip,
-        restarts=_restarts_of_ray(pod),
+        restarts=ray.restart_count if ray else 0,
         reason=sys.intern(reason),
         message=message[:_MAX_MESSAGE],
     )
@@ -225,11 +238,24 @@ def _cluster_of(meta: Meta) -> ClusterKey:
     return ClusterKey(sys.intern(meta.namespace), sys.intern(name))
 
 
-def _restarts_of_ray(pod: _Pod) -> int:
-    """Return how often container 0 was started again; a sidecar's restart is nothing to Ray."""
+def _status_of_ray(pod: _Pod) -> _ContainerStatus | None:
+    """Return the status of container 0, Ray's; a sidecar's restart is nothing to Ray."""
     first = pod.spec.containers[0].name if pod.spec.containers else ""
     statuses = pod.status.container_statuses or ()
-    return next((status.restart_count for status in statuses if status.name == first), 0)
+    return next((status for status in statuses if status.name == first), None)
+
+
+def _started(container: _ContainerStatus | None) -> float:
+    running = container.state.running if container and container.state else None
+    return _seconds(running.started_at if running else None)
+
+
+def _seconds(moment: datetime | None) -> float:
+    return moment.timestamp() if moment else 0.0
+
+
+def _interned(text: str | None) -> str | None:
+    return None if text is None else sys.intern(text)
 
 
 def _count(text: str, default: int) -> int:

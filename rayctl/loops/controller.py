@@ -16,18 +16,22 @@ import msgspec
 
 from rayctl.api.document import SpecError
 from rayctl.api.names import ClusterKey
-from rayctl.api.observed import ClusterView
+from rayctl.api.observed import ClusterView, PodView
 from rayctl.api.raycluster import RayCluster
 from rayctl.api.status import Phase, RayClusterStatus, settle, status_document
 from rayctl.clock import Clock
 from rayctl.core.autoscale.minimum import minimum
-from rayctl.core.reconcile.actions import Decision, Note, Observed
+from rayctl.core.build.ray_start import gcs_port
+from rayctl.core.reconcile.actions import Decision, Note
 from rayctl.core.reconcile.decide import decide, refuse
+from rayctl.core.reconcile.seen import Observed, RayView, Silence
+from rayctl.core.reconcile.slots import head_of, session_of
 from rayctl.kube.cache import Cache
 from rayctl.kube.errors import Fenced, KubeError
 from rayctl.kube.events import Events
 from rayctl.kube.writer import Writer
 from rayctl.loops.executor import Executor, Outcome
+from rayctl.loops.heads import Heads
 from rayctl.loops.state import ClusterState, ClusterStates
 from rayctl.loops.workqueue import WorkQueue
 from rayctl.telemetry import traces
@@ -58,6 +62,7 @@ class Controller:
     def __init__(
         self,
         cache: Cache,
+        heads: Heads,
         writer: Writer,
         events: Events,
         executor: Executor,
@@ -65,6 +70,7 @@ class Controller:
         telemetry: Telemetry,
     ) -> None:
         self._cache = cache
+        self._heads = heads
         self._writer = writer
         self._events = events
         self._executor = executor
@@ -75,6 +81,7 @@ class Controller:
         self._states = ClusterStates()
         self._running = False
         cache.subscribe(self._changed)
+        heads.subscribe(self._changed)
         self._metrics.watch_queue(self._queue.__len__)
 
     async def run(self, workers: int) -> None:
@@ -84,6 +91,7 @@ class Controller:
         self._running = True
         try:
             async with asyncio.TaskGroup() as group:
+                group.create_task(self._heads.run(), name="heads")
                 for _ in range(workers):
                     group.create_task(self._work())
         finally:
@@ -127,6 +135,7 @@ class Controller:
         """Do one pass; return whether it acted."""
         view = self._cache.find_cluster(key)
         if view is None:
+            self._heads.leave(key)
             if self._states.forget(key):
                 log.info("The RayCluster is gone; Kubernetes removes its pods and its Service")
             return False
@@ -143,9 +152,11 @@ class Controller:
             self._tell(view, refusal.notes, log)
             await self._finish(view, state, refusal, log)
             return False
-        seen = self._observe(view, state)
+        seen = self._observe(view, view.spec, state)
         decision = decide(view.spec, seen, minimum(view.spec), self._clock.wall())
         self._tell(view, decision.notes, log)
+        self._tell(view, [note for note in decision.standing if note not in state.told], log)
+        state.told = frozenset(decision.standing)
         outcome = await self._act(view.spec, decision, state)
         self._tell(view, outcome.notes, log)
         if outcome.failure is not None:
@@ -166,20 +177,37 @@ class Controller:
         with self._traces.span("reconcile", why):
             return await self._executor.execute(cluster, decision.actions, state, self._clock.wall())
 
-    def _observe(self, view: ClusterView, state: ClusterState) -> Observed:
+    def _observe(self, view: ClusterView, cluster: RayCluster, state: ClusterState) -> Observed:
         services = [service for service in self._cache.list_services(view.key) if service.owner == view.uid]
         pods = [pod for pod in self._cache.list_pods(view.key) if pod.owner == view.uid]
-        state.removed &= {pod.uid for pod in pods}
+        state.keep(frozenset(pod.uid for pod in pods))
+        shown = tuple(
+            msgspec.structs.replace(pod, deleting=True) if pod.uid in state.removed else pod for pod in pods
+        )
         return Observed(
-            pods=tuple(
-                msgspec.structs.replace(pod, deleting=True) if pod.uid in state.removed else pod
-                for pod in pods
-            ),
+            pods=shown,
             service_fingerprint=next((s.fingerprint for s in services if not s.deleting), None),
             status=view.status,
+            ray=self._ask_ray(cluster, shown, state),
+            drains=state.drains,
             troubles=state.standing(self._clock.wall()),
             service_trouble=state.service_trouble,
         )
+
+    def _ask_ray(
+        self, cluster: RayCluster, pods: Sequence[PodView], state: ClusterState
+    ) -> RayView | Silence | None:
+        """Return what Ray says of its nodes; its head is followed from its first readiness on."""
+        head = head_of(cluster, pods)
+        if head is None or not head.ip:
+            self._heads.leave(cluster.key)
+            return None
+        life = session_of(head)
+        if not head.ready and not self._heads.is_followed(cluster.key, life):
+            return None
+        host = f"[{head.ip}]" if ":" in head.ip else head.ip
+        address = f"{host}:{gcs_port(cluster)}"
+        return self._heads.follow(cluster.key, life, address, closely=bool(state.drains))
 
     async def _finish(
         self, view: ClusterView, state: ClusterState, decision: Decision, log: ClusterLog

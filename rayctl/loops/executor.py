@@ -14,10 +14,21 @@ from typing import assert_never
 
 from rayctl.api.names import LABEL_CLUSTER, ClusterKey
 from rayctl.api.raycluster import RayCluster
-from rayctl.core.reconcile.actions import Action, ApplyService, CreatePod, DeletePod, Note, Reason
+from rayctl.core.reconcile.actions import (
+    Action,
+    ApplyService,
+    CreatePod,
+    DeletePod,
+    DrainNode,
+    Note,
+    Reason,
+)
+from rayctl.core.reconcile.seen import Drain
+from rayctl.gcs.errors import GcsError
 from rayctl.kube.cache import Cache
 from rayctl.kube.errors import AlreadyExists, Forbidden, Invalid, KubeError
 from rayctl.kube.writer import Writer
+from rayctl.loops.heads import Heads
 from rayctl.loops.state import ClusterState
 from rayctl.telemetry import traces
 from rayctl.telemetry.traces import Traces
@@ -36,9 +47,10 @@ class Outcome:
 class Executor:
     """Carries out actions. ``parallel`` bounds the API calls that one cluster may have under way at once."""
 
-    def __init__(self, writer: Writer, cache: Cache, spans: Traces, parallel: int) -> None:
+    def __init__(self, writer: Writer, cache: Cache, heads: Heads, spans: Traces, parallel: int) -> None:
         self._writer = writer
         self._cache = cache
+        self._heads = heads
         self._traces = spans
         self._parallel = parallel
 
@@ -46,7 +58,7 @@ class Executor:
         self, cluster: RayCluster, actions: tuple[Action, ...], state: ClusterState, now: datetime
     ) -> Outcome:
         """Carry out ``actions``. Every answer goes into the cache: the next pass sees what this one did."""
-        run = _Run(self._writer, self._cache, cluster, state, now)
+        run = _Run(self._writer, self._cache, self._heads, cluster, state, now)
         gate = asyncio.Semaphore(self._parallel)
 
         async def one(action: Action) -> None:
@@ -69,6 +81,9 @@ def _span(action: Action) -> tuple[str, dict[str, str]]:
         case DeletePod():
             what = {traces.POD: action.pod.name, traces.POD_TYPE: action.pod.pod_type}
             return "delete pod", {**what, traces.WHY: action.why}
+        case DrainNode():
+            what = {traces.POD: action.pod.name, traces.POD_TYPE: action.pod.pod_type}
+            return "drain node", {**what, traces.WHY: action.why}
         case ApplyService():
             return "apply service", {traces.WHY: action.why}
         case _:
@@ -79,10 +94,17 @@ class _Run:
     """One pass's execution."""
 
     def __init__(
-        self, writer: Writer, cache: Cache, cluster: RayCluster, state: ClusterState, now: datetime
+        self,
+        writer: Writer,
+        cache: Cache,
+        heads: Heads,
+        cluster: RayCluster,
+        state: ClusterState,
+        now: datetime,
     ) -> None:
         self._writer = writer
         self._cache = cache
+        self._heads = heads
         self._cluster = cluster
         self._state = state
         self._now = now
@@ -102,6 +124,8 @@ class _Run:
                     await self._create(action)
                 case DeletePod():
                     await self._delete(action)
+                case DrainNode():
+                    await self._drain(action)
                 case ApplyService():
                     await self._apply(action)
                 case _:
@@ -149,8 +173,21 @@ class _Run:
         if gone is None:
             return
         self._cache.accept(gone)
-        if action.pod.finished:
+        if action.failed:
             self._state.pod_ended(action.pod, action.why, self._now)
+
+    async def _drain(self, action: DrainNode) -> None:
+        try:
+            answer = await self._heads.drain(self._key, action.node_id, action.why, action.deadline)
+        except GcsError as error:
+            text = f"Ray could not be told to drain {action.pod.name}: {error}"
+            self.notes.append(Note(Reason.DRAIN_REFUSED, text, warning=True))
+            return
+        refused = "" if answer.accepted else answer.why or "without a word"
+        self._state.drains[action.pod.uid] = Drain(action.deadline.timestamp(), action.why, refused)
+        if refused:
+            text = f"Ray refuses to drain {action.pod.name}: {refused}"
+            self.notes.append(Note(Reason.DRAIN_REFUSED, text, warning=True))
 
     async def _apply(self, action: ApplyService) -> None:
         try:

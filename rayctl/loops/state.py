@@ -11,8 +11,9 @@ from datetime import datetime
 from rayctl.api.moment import Monotonic
 from rayctl.api.names import ClusterKey, TypeName, Uid
 from rayctl.api.observed import PodView
-from rayctl.core.reconcile.actions import Trouble
-from rayctl.core.reconcile.trouble import ended, is_past, worse
+from rayctl.core.reconcile.actions import Note
+from rayctl.core.reconcile.seen import Drain
+from rayctl.core.reconcile.trouble import Trouble, ended, is_past, worse
 
 
 @dataclass(slots=True)
@@ -29,8 +30,18 @@ class ClusterState:
     """When a pod whose end counted last had ended and been made, in seconds since the epoch."""
     removed: set[Uid] = field(default_factory=set)
     """Pods that we deleted and that are still in sight. The API marks an ended one not even then."""
+    drains: dict[Uid, Drain] = field(default_factory=dict)
+    """Drains that were asked for, by the pod's UID. A new leader finds them in what Ray says."""
+    told: frozenset[Note] = frozenset()
+    """What is told already for as long as it stays so."""
     service_trouble: Trouble | None = None
     told_deleting: bool = False
+
+    def keep(self, present: frozenset[Uid]) -> None:
+        """Forget pods that are gone."""
+        self.removed &= present
+        for uid in self.drains.keys() - present:
+            del self.drains[uid]
 
     def pod_refused(self, name: TypeName, message: str, now: datetime) -> Trouble:
         """Note that the API server refused a pod of that type; return the trouble."""

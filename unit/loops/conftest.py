@@ -9,6 +9,7 @@ import pytest
 
 from rayctl.api.moment import Monotonic
 from rayctl.clock import SystemClock
+from rayctl.gcs.client import GcsClient
 from rayctl.kube.cache import Cache
 from rayctl.kube.client import KubeClient
 from rayctl.kube.config import Connection, Source
@@ -17,10 +18,12 @@ from rayctl.kube.writer import Writer
 from rayctl.loops import controller as controller_module
 from rayctl.loops.controller import Controller, Telemetry
 from rayctl.loops.executor import Executor
+from rayctl.loops.heads import Heads
 from rayctl.telemetry.metrics import Metrics
 from rayctl.telemetry.traces import Traces
 from unit.builders import a_cluster_document
 from unit.fakes.apiserver import FakeApiServer
+from unit.fakes.gcs import FakeGcs
 from unit.fakes.objects import Object, Place
 
 
@@ -30,6 +33,8 @@ class World:
 
     server: FakeApiServer
     cache: Cache
+    ray: FakeGcs
+    """The GCS of every head."""
 
     def have(self, name: str, workers: int = 1) -> None:
         """Have a RayCluster in the API."""
@@ -51,18 +56,20 @@ class World:
 async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
     monkeypatch.setattr(controller_module, "STATUS_INTERVAL", 0.05)
     clock = SystemClock()
-    async with FakeApiServer() as server:
+    async with FakeApiServer() as server, FakeGcs() as ray:
         connection = await Connection.open(Source(server.kubeconfig(tmp_path)), clock)
         async with KubeClient(connection, clock, identity="me") as client:
             cache = Cache(client, ("ray",), clock)
             writer = Writer(client, lambda: Monotonic(clock.monotonic() + 10), clock)
             events = Events(writer, clock, "me")
             traces = Traces()
-            executor = Executor(writer, cache, traces, parallel=4)
-            controller = Controller(cache, writer, events, executor, clock, Telemetry(Metrics(), traces))
+            heads = Heads(lambda _: GcsClient(ray.address, clock), clock)
+            executor = Executor(writer, cache, heads, traces, parallel=4)
+            telemetry = Telemetry(Metrics(), traces)
+            controller = Controller(cache, heads, writer, events, executor, clock, telemetry)
             tasks = [asyncio.create_task(part) for part in (cache.run(), events.run(), controller.run(4))]
             await cache.wait_synced()
-            yield World(server, cache)
+            yield World(server, cache, ray)
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)

@@ -8,8 +8,9 @@ import pytest
 
 from rayctl.api.raycluster import RayCluster
 from rayctl.core.autoscale.minimum import Targets
-from rayctl.core.reconcile.actions import Decision, Observed
+from rayctl.core.reconcile.actions import Decision
 from rayctl.core.reconcile.decide import decide
+from rayctl.core.reconcile.seen import Observed
 from rayctl.loops import controller as controller_module
 from unit.builders import a_cluster_document
 from unit.fakes.apiserver import answer, lost

@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping
 
 from rayctl.api.document import Document, Json
-from rayctl.api.names import Role
+from rayctl.api.names import Role, TypeName
 from rayctl.api.raycluster import PodType, RayCluster
 from rayctl.core.build.ray_start import setup_commands
 
@@ -30,6 +30,12 @@ def fingerprint(cluster: RayCluster, pod_type: PodType, role: Role) -> str:
     if start is not None:
         given["start"] = list(start)
     return digest(given)
+
+
+def restart_mark(cluster: RayCluster, name: TypeName) -> str:
+    """Return what tells the restarts asked for apart: '' until the first, then another one for each."""
+    marks = cluster.restarts.of_type(name)
+    return digest({"marks": [list(mark) for mark in marks]}) if marks else ""
 
 
 def digest(document: Mapping[str, Json]) -> str:

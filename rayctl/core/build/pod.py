@@ -14,6 +14,7 @@ from rayctl.api.names import (
     ANNOTATION_FINGERPRINT,
     ANNOTATION_INCARNATION,
     ANNOTATION_ORDINAL,
+    ANNOTATION_RESTART,
     ANNOTATION_SESSION,
     PodName,
     Role,
@@ -26,7 +27,7 @@ from rayctl.api.names import (
 from rayctl.api.raycluster import PodType, RayCluster
 from rayctl.core.build.command import ray_command
 from rayctl.core.build.environment import DRAIN_TIMEOUT, environment, find_variable, names
-from rayctl.core.build.fingerprint import fingerprint
+from rayctl.core.build.fingerprint import fingerprint, restart_mark
 from rayctl.core.build.metadata import owner_reference, pod_labels
 from rayctl.core.build.ray_start import agent_port
 
@@ -88,7 +89,11 @@ def pod_template(cluster: RayCluster, pod_type: PodType, role: Role) -> PodTempl
         _pod_type=pod_type.name,
         _pod={"apiVersion": "v1", "kind": "Pod"} | pod_type.pod | {"spec": _spec(cluster, pod_type, role)},
         _metadata=metadata,
-        _annotations=given.mapping("annotations") | {ANNOTATION_FINGERPRINT: print_of_type},
+        _annotations=given.mapping("annotations")
+        | {
+            ANNOTATION_FINGERPRINT: print_of_type,
+            ANNOTATION_RESTART: restart_mark(cluster, pod_type.name),
+        },
     )
 
 

@@ -28,13 +28,19 @@ _DEFAULTS = (
 def head_service(cluster: RayCluster) -> Document:
     """Return the manifest of the head's Service, its fingerprint among the annotations."""
     metadata, spec = _metadata(cluster), _spec(cluster)
-    metadata["annotations"] = {ANNOTATION_FINGERPRINT: service_fingerprint(cluster)}
+    metadata["annotations"] = {
+        **cluster.head_service.annotations,
+        ANNOTATION_FINGERPRINT: service_fingerprint(cluster),
+    }
     return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
 
 
 def service_fingerprint(cluster: RayCluster) -> str:
     """Return what the annotation of an up-to-date Service says."""
-    return digest({"metadata": _metadata(cluster), "spec": _spec(cluster)})
+    content = {"metadata": _metadata(cluster), "spec": _spec(cluster)}
+    if annotations := cluster.head_service.annotations:
+        content["annotations"] = dict(annotations)
+    return digest(content)
 
 
 def service_ports(cluster: RayCluster) -> tuple[ServicePort, ...]:
@@ -66,7 +72,7 @@ def _metadata(cluster: RayCluster) -> Document:
 
 def _spec(cluster: RayCluster) -> Document:
     return {
-        "type": "ClusterIP",
+        "type": cluster.head_service.type.value,
         # The label that the legacy operators selected by: a Service of theirs is taken over as it stands.
         "selector": {LABEL_COMPONENT: head_service_name(cluster.key.name)},
         # Workers need the GCS seconds before the head is ready, which waits for its own node.

@@ -8,13 +8,15 @@ goes on from what came of it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
 
 from rayctl.api.document import Document
-from rayctl.api.names import PodName, Slot, TypeName
+from rayctl.api.names import PodName, Slot
 from rayctl.api.observed import PodView
 from rayctl.api.status import RayClusterStatus
+from rayctl.core.autoscale.demand import NodeId
 
 
 class Reason(StrEnum):
@@ -24,7 +26,11 @@ class Reason(StrEnum):
     INVALID_SPEC = "InvalidSpec"
     CREATING_PODS = "CreatingPods"
     DELETING_PODS = "DeletingPods"
+    DRAINING_PODS = "DrainingPods"
+    DRAIN_REFUSED = "DrainRefused"
     POD_ENDED = "PodEnded"
+    POD_LOST = "PodLost"
+    POD_STUCK = "PodStuck"
     FAILED_CREATE = "FailedCreate"
     FAILED_SERVICE = "FailedService"
     HEAD_READY = "HeadReady"
@@ -33,6 +39,13 @@ class Reason(StrEnum):
     WORKERS_READY = "WorkersReady"
     WORKERS_STARTING = "WorkersStarting"
     WORKERS_MISSING = "WorkersMissing"
+    UP_TO_DATE = "UpToDate"
+    ROLLING = "Rolling"
+    RESTARTING_HEAD = "RestartingHead"
+    WAITING_FOR_DELETION = "WaitingForDeletion"
+    SUSPENDED = "Suspended"
+    SUSPENDING = "Suspending"
+    NOT_SUSPENDED = "NotSuspended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +78,19 @@ class DeletePod:
     why: str
     grace: int | None = None
     """Seconds that it has to end; None: what its spec says."""
+    failed: bool = False
+    """Whether it goes because it failed: where that happens often, its successors wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class DrainNode:
+    """Tell Ray that a worker is to leave: what runs there goes on, nothing new comes."""
+
+    pod: PodView
+    node_id: NodeId
+    why: str
+    deadline: datetime
+    """When the pod is deleted at the latest. Ray only knows of it; it does not enforce it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,35 +101,7 @@ class ApplyService:
     why: str
 
 
-Action: TypeAlias = CreatePod | DeletePod | ApplyService
-
-
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """What could not be made, or did not last: how often in a row, and until when it is left alone."""
-
-    failures: int
-    until: float
-    """Seconds since the epoch."""
-    message: str
-    """The server's words, or how the last pod ended."""
-    reason: Reason = Reason.FAILED_CREATE
-
-
-@dataclass(frozen=True, slots=True)
-class Observed:
-    """All that is seen of one cluster: its own pods and Service, and what went wrong before."""
-
-    pods: tuple[PodView, ...]
-    service_fingerprint: str | None
-    """None: there is no Service of this cluster."""
-    status: RayClusterStatus
-    troubles: tuple[tuple[TypeName, Trouble], ...] = ()
-    service_trouble: Trouble | None = None
-
-    def find_trouble(self, name: TypeName) -> Trouble | None:
-        """Return what is wrong with making pods of that type, or None."""
-        return next((trouble for kind, trouble in self.troubles if kind == name), None)
+Action: TypeAlias = CreatePod | DeletePod | DrainNode | ApplyService
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,3 +113,5 @@ class Decision:
     notes: tuple[Note, ...] = ()
     wake_after: float | None = None
     """Seconds until something is due although nothing changed; None: nothing is."""
+    standing: tuple[Note, ...] = ()
+    """What is told once for as long as it stays so: a pod that hangs, a drain that was refused."""

@@ -7,12 +7,13 @@ happens to give is passed over.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from itertools import count
 
 from rayctl.api.names import PodName, Role, Slot, TypeName, Uid, pod_name
 from rayctl.api.observed import PodView
 from rayctl.api.raycluster import RayCluster
+from rayctl.core.reconcile.seen import RayView
 
 
 def is_live(pod: PodView) -> bool:
@@ -21,9 +22,13 @@ def is_live(pod: PodView) -> bool:
 
 
 def head_of(cluster: RayCluster, pods: Iterable[PodView]) -> PodView | None:
-    """Return the live head of a cluster: of several the one that stays."""
-    live = [pod for pod in of_type(pods, Role.HEAD, cluster.head_type) if is_live(pod)]
-    return min(live, key=lambda pod: (not pod.ready, pod.created, pod.name), default=None)
+    """Return the live head of a cluster: of several the one that stays, best one of the head's type."""
+    live = [pod for pod in pods if pod.role is Role.HEAD and is_live(pod)]
+
+    def order(pod: PodView) -> tuple[bool, bool, float, str]:
+        return (pod.pod_type != cluster.head_type, not pod.ready, pod.created, pod.name)
+
+    return min(live, key=order, default=None)
 
 
 def session_of(head: PodView) -> str:
@@ -31,20 +36,23 @@ def session_of(head: PodView) -> str:
     return f"{head.uid}.{head.restarts}"
 
 
-def surplus(live: Sequence[PodView], wanted: int) -> tuple[PodView, ...]:
-    """Return the pods to remove so that ``wanted`` are left: not ready before ready, youngest first."""
-    by_name = sorted(live, key=lambda pod: pod.name, reverse=True)  # of equals head_of keeps the first name
-    order = sorted(by_name, key=lambda pod: (pod.ready, -pod.created))
-    return tuple(order[: max(0, len(live) - wanted)])
+def leaving_order(
+    pods: Iterable[PodView], outdated: frozenset[PodName], ray: RayView | None
+) -> list[PodView]:
+    """Return pods in the order in which they go: outdated, not ready, idle, young ones first."""
+
+    def order(pod: PodView) -> tuple[bool, bool, bool, float]:
+        busy = ray is not None and ray.is_busy(pod.name)
+        return (pod.name not in outdated, pod.ready, busy, -pod.created)
+
+    return sorted(sorted(pods, key=lambda pod: pod.name, reverse=True), key=order)
 
 
-def free_ordinals(live: Iterable[PodView], wanted: int) -> tuple[int, ...]:
-    """Return the lowest ordinals that no live pod has, as many as are missing to ``wanted``."""
-    held = [pod.ordinal for pod in live]
-    missing = wanted - len(held)
+def free_ordinals(live: Iterable[PodView], missing: int) -> tuple[int, ...]:
+    """Return the lowest ordinals that no live pod has, as many as are missing."""
     if missing <= 0:
         return ()
-    taken = set(held)
+    taken = {pod.ordinal for pod in live}
     ordinals: list[int] = []
     for ordinal in count():
         if ordinal not in taken:
@@ -55,14 +63,12 @@ def free_ordinals(live: Iterable[PodView], wanted: int) -> tuple[int, ...]:
 
 
 def next_incarnation(
-    prefix: str, cluster: Uid, slot: Slot, taken: set[PodName], pods: Iterable[PodView]
+    prefix: str, cluster: Uid, slot: Slot, taken: set[PodName], first: int
 ) -> tuple[int, PodName]:
-    """Return the incarnation and the name of the next pod of ``slot``.
+    """Return the incarnation, from ``first`` on, and the name of the next pod of ``slot``.
 
-    ``taken`` are the names that exist or are about to; ``pods`` are all pods of the slot's role and type,
-    whatever their state.
+    ``taken`` are the names that exist or are about to.
     """
-    first = 1 + max((pod.incarnation for pod in pods if pod.ordinal == slot.ordinal), default=-1)
     for incarnation in count(first):
         name = pod_name(prefix, cluster, slot, incarnation)
         if name not in taken:

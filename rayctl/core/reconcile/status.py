@@ -1,7 +1,7 @@
 """From what is seen of a cluster to what its status says.
 
-``phase`` is ``Running`` only while the head is ready and every worker wanted is ready. ``observedGeneration``
-follows the spec only once there was nothing left to do for it.
+``phase`` is ``Running`` only while the head is ready, every worker wanted is ready and nothing is outdated.
+``observedGeneration`` follows the spec only once there was nothing left to do for it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,12 @@ from rayctl.api.status import (
     TypeStatus,
 )
 from rayctl.core.autoscale.minimum import Targets
-from rayctl.core.reconcile.actions import Observed, Reason
+from rayctl.core.reconcile import conditions
+from rayctl.core.reconcile.actions import Reason
+from rayctl.core.reconcile.conditions import Restarting
+from rayctl.core.reconcile.removal import Removal
+from rayctl.core.reconcile.rollout import blueprint
+from rayctl.core.reconcile.seen import Observed
 from rayctl.core.reconcile.slots import head_of, is_live, of_type
 
 _FAILURES = frozenset({Reason.FAILED_CREATE, Reason.FAILED_SERVICE, Reason.POD_ENDED})
@@ -42,42 +47,54 @@ def refused_status(view: ClusterView, error: SpecError) -> RayClusterStatus:
 
 
 def running_status(
-    cluster: RayCluster, seen: Observed, targets: Targets, *, settled: bool
+    cluster: RayCluster,
+    seen: Observed,
+    targets: Targets,
+    removal: Removal,
+    restart: Restarting,
+    *,
+    settled: bool,
 ) -> RayClusterStatus:
     """Return the status of a cluster that is understood. ``settled``: this pass found nothing to do."""
     head = head_of(cluster, seen.pods)
-    types = tuple(_type_status(cluster, kind, seen, targets) for kind in cluster.pod_types)
-    desired = sum(kind.desired for kind in types)
-    ready = sum(kind.ready for kind in types)
-    conditions = (
-        Condition(ConditionType.ACCEPTED, true=True, reason=Reason.ACCEPTED, message=_oddities(cluster)),
-        _head_condition(cluster, seen, head),
-        _workers_condition(seen, types),
+    types = tuple(_type_status(cluster, kind, seen, targets, removal) for kind in cluster.pod_types)
+    told = (
+        conditions.accepted(cluster),
+        conditions.head_ready(cluster, seen, head),
+        conditions.workers_ready(seen, types),
+        conditions.upgrading(restart, types),
+        conditions.suspended(cluster, seen),
     )
-    generation = cluster.generation if settled else seen.status.observed_generation
     return RayClusterStatus(
-        phase=_phase(seen, head, conditions),
-        observed_generation=generation,
+        phase=_phase(cluster, seen, head, told),
+        observed_generation=cluster.generation if settled else seen.status.observed_generation,
         head=_head_status(cluster, seen, head),
         pod_types=types,
-        desired_workers=desired,
-        ready_workers=ready,
+        desired_workers=sum(kind.desired for kind in types),
+        ready_workers=sum(kind.ready for kind in types),
         autoscaler_retries=_recoveries(seen, head),
-        conditions=tuple(replace(c, observed_generation=cluster.generation) for c in conditions),
+        conditions=tuple(replace(c, observed_generation=cluster.generation) for c in told),
     )
 
 
 def _recoveries(seen: Observed, head: PodView | None) -> int:
-    """Count each new life of the head since the one last reported: another pod, or a start in place."""
-    before = seen.status.head
-    if head is None or not before.pod_uid:
-        return seen.status.autoscaler_retries
+    """Count each new life of the head since the one last reported: another pod, or a start in place.
+
+    One that was announced is none: it was wished.
+    """
+    before, count = seen.status.head, seen.status.autoscaler_retries
+    upgrading = seen.status.find_condition(ConditionType.UPGRADING)
+    wished = upgrading is not None and upgrading.reason == Reason.RESTARTING_HEAD
+    if head is None or not before.pod_uid or wished:
+        return count
     lives = max(0, head.restarts - before.restarts) if head.uid == before.pod_uid else 1
-    return seen.status.autoscaler_retries + lives
+    return count + lives
 
 
 def _head_status(cluster: RayCluster, seen: Observed, head: PodView | None) -> HeadStatus:
     service = "" if seen.service_fingerprint is None else head_service_name(cluster.key.name)
+    if head is None and cluster.suspend:
+        return HeadStatus(service_name=service)
     if head is None:
         # The UID of a lost head stays until the next one is there, so that its replacement is counted once.
         before = seen.status.head
@@ -85,8 +102,11 @@ def _head_status(cluster: RayCluster, seen: Observed, head: PodView | None) -> H
     return HeadStatus(head.name, head.uid, head.restarts, head.ip, service, ready=head.ready)
 
 
-def _type_status(cluster: RayCluster, kind: PodType, seen: Observed, targets: Targets) -> TypeStatus:
+def _type_status(
+    cluster: RayCluster, kind: PodType, seen: Observed, targets: Targets, removal: Removal
+) -> TypeStatus:
     live = [pod for pod in of_type(seen.pods, Role.WORKER, kind.name) if is_live(pod)]
+    plan = blueprint(cluster, Role.WORKER, kind.name) if live else None
     trouble = seen.find_trouble(kind.name)
     return TypeStatus(
         name=kind.name,
@@ -96,81 +116,23 @@ def _type_status(cluster: RayCluster, kind: PodType, seen: Observed, targets: Ta
         ready=sum(pod.ready for pod in live),
         maximum=cluster.max_of(kind),
         failures=trouble.failures if trouble else 0,
+        outdated=sum(bool(plan.why_outdated(pod)) for pod in live) if plan else 0,
+        draining=sum(removal.is_leaving(pod) for pod in live),
     )
 
 
-def _head_condition(cluster: RayCluster, seen: Observed, head: PodView | None) -> Condition:
-    trouble = seen.find_trouble(cluster.head_type)
-    if head is not None and head.ready:
-        return Condition(ConditionType.HEAD_READY, true=True, reason=Reason.HEAD_READY)
-    if head is not None:
-        return Condition(
-            ConditionType.HEAD_READY, true=False, reason=Reason.HEAD_STARTING, message=_waiting_for(head)
-        )
-    if trouble is not None:
-        return Condition(ConditionType.HEAD_READY, true=False, reason=trouble.reason, message=trouble.message)
-    if seen.service_trouble is not None:
-        return Condition(
-            ConditionType.HEAD_READY,
-            true=False,
-            reason=Reason.FAILED_SERVICE,
-            message=seen.service_trouble.message,
-        )
-    return Condition(ConditionType.HEAD_READY, true=False, reason=Reason.HEAD_MISSING)
-
-
-def _workers_condition(seen: Observed, types: Sequence[TypeStatus]) -> Condition:
-    short = [kind for kind in types if kind.ready < kind.desired]
-    if not short:
-        return Condition(ConditionType.WORKERS_READY, true=True, reason=Reason.WORKERS_READY)
-    counts = ", ".join(f"{kind.ready} of {kind.desired} of type {kind.name} ready" for kind in short)
-    troubles = [seen.find_trouble(kind.name) for kind in short]
-    standing = [trouble for trouble in troubles if trouble is not None]
-    if standing:
-        return Condition(
-            ConditionType.WORKERS_READY,
-            true=False,
-            reason=standing[0].reason,
-            message=f"{counts}: {'; '.join(trouble.message for trouble in standing)}",
-        )
-    there = [pod for pod in seen.pods if pod.role is Role.WORKER and is_live(pod) and not pod.ready]
-    reasons = sorted({_waiting_for(pod) for pod in there if pod.reason})
-    return Condition(
-        ConditionType.WORKERS_READY,
-        true=False,
-        reason=Reason.WORKERS_STARTING if there else Reason.WORKERS_MISSING,
-        message=": ".join([counts, *reasons[:3]]),
-    )
-
-
-def _waiting_for(pod: PodView) -> str:
-    """Return what keeps a pod from being ready, in words."""
-    if pod.reason:
-        return f"{pod.reason}: {pod.message}" if pod.message else pod.reason
-    if not pod.scheduled:
-        return "waiting to be scheduled"
-    return "waiting for Ray" if pod.phase == "Running" else "waiting for its containers"
-
-
-def _phase(seen: Observed, head: PodView | None, conditions: Sequence[Condition]) -> Phase:
-    if all(condition.true for condition in conditions):
-        return Phase.RUNNING
-    if any(condition.reason in _FAILURES for condition in conditions):
+def _phase(cluster: RayCluster, seen: Observed, head: PodView | None, told: Sequence[Condition]) -> Phase:
+    by_type = {condition.type: condition for condition in told}
+    needed = (ConditionType.ACCEPTED, ConditionType.HEAD_READY, ConditionType.WORKERS_READY)
+    if by_type[ConditionType.SUSPENDED].true:
+        return Phase.SUSPENDED
+    if cluster.suspend:
+        return Phase.UPDATING
+    if any(by_type[kind].reason in _FAILURES for kind in needed):
         return Phase.ERROR
+    if all(by_type[kind].true for kind in needed):
+        return Phase.UPDATING if by_type[ConditionType.UPGRADING].true else Phase.RUNNING
     if head is None:
         return Phase.PENDING
     once_running = seen.status.phase in {Phase.RUNNING, Phase.UPDATING}
     return Phase.UPDATING if once_running and head.ready else Phase.STARTING
-
-
-def _oddities(cluster: RayCluster) -> str:
-    """Return what is legal in the spec and probably not meant, or ''."""
-    odd = []
-    for index, kind in enumerate(cluster.pod_types):
-        maximum = cluster.max_of(kind)
-        if kind.min_workers > maximum:
-            odd.append(f"spec.podTypes[{index}].minWorkers {kind.min_workers} is above maxWorkers {maximum}")
-    total = sum(min(kind.min_workers, cluster.max_of(kind)) for kind in cluster.pod_types)
-    if total > cluster.max_workers:
-        odd.append(f"the minWorkers of all types add up to {total}, spec.maxWorkers is {cluster.max_workers}")
-    return "; ".join(odd) + (": the maximum wins" if odd else "")

@@ -1,19 +1,31 @@
-"""Back-off for what the API server refuses (quota, admission, a bad field) and for pods that keep ending.
+"""Back-off for what the API server refuses (quota, admission, a bad field) and for pods that keep failing.
 
 A refusal is retried after 5 s, then after twice as long each time, up to 10 minutes; the retry makes one pod,
-as a probe. A pod that ended is replaced at once the first time, then with the same back-off. A success, or an
-edit of the spec, clears a refusal; ten minutes without an end clear the other.
+as a probe. A pod that ended or was lost is replaced at once the first time, then with the same back-off. A
+success, or an edit of the spec, clears a refusal; ten minutes without an end clear the other.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from rayctl.core.reconcile.actions import Reason, Trouble
+from rayctl.core.reconcile.actions import Reason
 
 FIRST_RETRY = 5.0
 LONGEST_RETRY = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What could not be made, or did not last: how often in a row, and until when it is left alone."""
+
+    failures: int
+    until: float
+    """Seconds since the epoch."""
+    message: str
+    """The server's words, or how the last pod ended."""
+    reason: Reason = Reason.FAILED_CREATE
 
 
 def worse(before: Trouble | None, message: str, now: datetime) -> Trouble:

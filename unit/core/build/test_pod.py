@@ -124,6 +124,7 @@ def test_annotations_tell_place_and_fingerprint_beside_the_users() -> None:
         "cluster.ray.io/ordinal": "3",
         "cluster.ray.io/incarnation": "2",
         "cluster.ray.io/fingerprint": fingerprint(cluster, pod_type, Role.WORKER),
+        "cluster.ray.io/restart": "",
     }
 
 

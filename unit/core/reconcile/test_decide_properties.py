@@ -1,5 +1,6 @@
 """What holds of every pass, whatever is seen."""
 
+from collections import Counter
 from random import Random
 
 from hypothesis import given
@@ -7,6 +8,7 @@ from hypothesis import strategies as st
 
 from rayctl.api.names import Role, TypeName
 from rayctl.api.observed import PodView
+from rayctl.core.reconcile.slots import is_live
 from unit.builders import a_cluster, a_pod
 from unit.core.reconcile.passes import HEAD, WORKER, apply, created, deleted, pass_over, seen, settle_down
 
@@ -47,15 +49,19 @@ def test_stopped_after_any_prefix_it_never_has_too_many_and_ends_the_same(
     pods: list[PodView], workers: int, done: int
 ) -> None:
     cluster = a_cluster(workers=workers)
-    observed = seen(cluster, *pods)
-    started_with = sum(not pod.deleting and not pod.finished for pod in pods)
+    wanted = {(Role.HEAD, HEAD): 1, (Role.WORKER, WORKER): workers}
+    before = seen(cluster, *pods)
+    started_with = live_by_type(before.pods)
 
-    observed = apply(cluster, observed, pass_over(cluster, observed).actions[:done])
-    live = sum(not pod.deleting and not pod.finished for pod in observed.pods)
-    observed = settle_down(cluster, observed)
+    after = apply(cluster, before, pass_over(cluster, before).actions[:done])
 
-    assert live <= max(started_with, workers + 1)
-    assert pass_over(cluster, observed).actions == ()
+    for kind, count in live_by_type(after.pods).items():
+        assert count <= max(started_with[kind], wanted.get(kind, 0))
+    assert pass_over(cluster, settle_down(cluster, after)).actions == ()
+
+
+def live_by_type(pods: tuple[PodView, ...]) -> Counter[tuple[Role, TypeName]]:
+    return Counter((pod.role, pod.pod_type) for pod in pods if is_live(pod))
 
 
 @given(pods_of_a_cluster, st.integers(0, 4), st.randoms())

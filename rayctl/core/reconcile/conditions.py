@@ -1,0 +1,124 @@
+"""The conditions of a cluster's status, each from what is seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from rayctl.api.names import Role
+from rayctl.api.observed import PodView
+from rayctl.api.raycluster import RayCluster
+from rayctl.api.status import Condition, ConditionType, TypeStatus
+from rayctl.core.reconcile.actions import Reason
+from rayctl.core.reconcile.seen import Observed
+from rayctl.core.reconcile.slots import is_live
+
+
+class Restarting(Protocol):
+    """A restart of the whole cluster, as far as it is told."""
+
+    @property
+    def why(self) -> str:
+        """Why it is due, or '' when none is."""
+
+    @property
+    def waits(self) -> str:
+        """Why it would be due, where it waits for the head's deletion by hand."""
+
+
+def accepted(cluster: RayCluster) -> Condition:
+    """Return Accepted, with what is odd in the spec as its message."""
+    return Condition(ConditionType.ACCEPTED, true=True, reason=Reason.ACCEPTED, message=_oddities(cluster))
+
+
+def head_ready(cluster: RayCluster, seen: Observed, head: PodView | None) -> Condition:
+    """Return HeadReady."""
+    if head is not None and head.ready:
+        return Condition(ConditionType.HEAD_READY, true=True, reason=Reason.HEAD_READY)
+    reason, message = Reason.HEAD_MISSING, ""
+    trouble = seen.find_trouble(cluster.head_type)
+    if head is not None:
+        reason, message = Reason.HEAD_STARTING, _waiting_for(head)
+    elif cluster.suspend:
+        reason = Reason.SUSPENDED
+    elif trouble is not None:
+        reason, message = trouble.reason, trouble.message
+    elif seen.service_trouble is not None:
+        reason, message = Reason.FAILED_SERVICE, seen.service_trouble.message
+    return Condition(ConditionType.HEAD_READY, true=False, reason=reason, message=message)
+
+
+def workers_ready(seen: Observed, types: Sequence[TypeStatus]) -> Condition:
+    """Return WorkersReady."""
+    short = [kind for kind in types if kind.ready < kind.desired]
+    if not short:
+        return Condition(ConditionType.WORKERS_READY, true=True, reason=Reason.WORKERS_READY)
+    counts = ", ".join(f"{kind.ready} of {kind.desired} of type {kind.name} ready" for kind in short)
+    troubles = [seen.find_trouble(kind.name) for kind in short]
+    standing = [trouble for trouble in troubles if trouble is not None]
+    if standing:
+        return Condition(
+            ConditionType.WORKERS_READY,
+            true=False,
+            reason=standing[0].reason,
+            message=f"{counts}: {'; '.join(trouble.message for trouble in standing)}",
+        )
+    there = [pod for pod in seen.pods if pod.role is Role.WORKER and is_live(pod) and not pod.ready]
+    reasons = sorted({_waiting_for(pod) for pod in there if pod.reason})
+    return Condition(
+        ConditionType.WORKERS_READY,
+        true=False,
+        reason=Reason.WORKERS_STARTING if there else Reason.WORKERS_MISSING,
+        message=": ".join([counts, *reasons[:3]]),
+    )
+
+
+def upgrading(restart: Restarting, types: Sequence[TypeStatus]) -> Condition:
+    """Return Upgrading: whether pods are being replaced because of an edit or a restart asked for."""
+    if restart.why:
+        return Condition(
+            ConditionType.UPGRADING, true=True, reason=Reason.RESTARTING_HEAD, message=restart.why
+        )
+    old = "; ".join(f"{kind.outdated} of type {kind.name} outdated" for kind in types if kind.outdated)
+    if restart.waits:
+        old = "; ".join(filter(None, [f"the head waits to be deleted: {restart.waits}", old]))
+        return Condition(ConditionType.UPGRADING, true=False, reason=Reason.WAITING_FOR_DELETION, message=old)
+    if old:
+        return Condition(ConditionType.UPGRADING, true=True, reason=Reason.ROLLING, message=old)
+    return Condition(ConditionType.UPGRADING, true=False, reason=Reason.UP_TO_DATE)
+
+
+def suspended(cluster: RayCluster, seen: Observed) -> Condition:
+    """Return Suspended: true when no pod is left, ending ones included."""
+    if not cluster.suspend:
+        return Condition(ConditionType.SUSPENDED, true=False, reason=Reason.NOT_SUSPENDED)
+    if seen.pods:
+        return Condition(
+            ConditionType.SUSPENDED,
+            true=False,
+            reason=Reason.SUSPENDING,
+            message=f"{len(seen.pods)} pods are still there",
+        )
+    return Condition(ConditionType.SUSPENDED, true=True, reason=Reason.SUSPENDED)
+
+
+def _waiting_for(pod: PodView) -> str:
+    """Return what keeps a pod from being ready, in words."""
+    if pod.reason:
+        return f"{pod.reason}: {pod.message}" if pod.message else pod.reason
+    if not pod.scheduled:
+        return "waiting to be scheduled"
+    return "waiting for Ray" if pod.phase == "Running" else "waiting for its containers"
+
+
+def _oddities(cluster: RayCluster) -> str:
+    """Return what is legal in the spec and probably not meant, or ''."""
+    odd = []
+    for index, kind in enumerate(cluster.pod_types):
+        maximum = cluster.max_of(kind)
+        if kind.min_workers > maximum:
+            odd.append(f"spec.podTypes[{index}].minWorkers {kind.min_workers} is above maxWorkers {maximum}")
+    total = sum(min(kind.min_workers, cluster.max_of(kind)) for kind in cluster.pod_types)
+    if total > cluster.max_workers:
+        odd.append(f"the minWorkers of all types add up to {total}, spec.maxWorkers is {cluster.max_workers}")
+    return "; ".join(odd) + (": the maximum wins" if odd else "")

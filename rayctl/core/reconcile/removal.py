@@ -1,0 +1,100 @@
+"""How a pod goes: Ray is told first, so that what runs there may end, and then it is deleted.
+
+Ray knows a drain's deadline but does not enforce it, and there is no way back from a drain (measured on Ray
+2.60): whoever asked for one sees it through. A pod that Ray does not count on goes at once; what is told to
+nobody, SIGTERM tells, which Ray answers with a drain of its own within the pod's time to end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias
+
+from rayctl.api.moment import Seconds
+from rayctl.api.names import PodName, Role, Uid
+from rayctl.api.observed import PodView
+from rayctl.core.autoscale.demand import NodeId, NodeStatus
+from rayctl.core.reconcile.seen import Drain, RayView, Silence
+
+_ASK_AGAIN: Seconds = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Tell Ray to drain that node."""
+
+    node_id: NodeId
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """Nothing to do for so many seconds, unless something changes."""
+
+    seconds: Seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Go:
+    """Delete it. ``remark`` says what is not as it should be with that, or is ''."""
+
+    remark: str = ""
+
+
+Step: TypeAlias = Ask | Stay | Go
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """What decides on how a cluster's workers go. ``patience`` is ``drainTimeoutSeconds``, 0: no drains."""
+
+    head_ready: bool
+    ray: RayView | Silence | None
+    drains: Mapping[Uid, Drain]
+    patience: int
+
+    @property
+    def view(self) -> RayView | None:
+        """What Ray says, or None."""
+        return self.ray if isinstance(self.ray, RayView) else None
+
+    def is_leaving(self, pod: PodView) -> bool:
+        """Return whether Ray was told that a worker is to go, by us or by whomever."""
+        node = self.view.nodes.get(pod.name) if self.view is not None else None
+        return pod.uid in self.drains or (node is not None and node.status is NodeStatus.DRAINING)
+
+    def step(self, pod: PodView, now: datetime) -> Step:
+        """Return what is to be done next with a pod that is to go."""
+        if pod.role is Role.HEAD or not self.patience or pod.finished:
+            return Go()
+        if self.view is None:
+            if self.ray is None and self.head_ready:
+                return Stay(_ASK_AGAIN)  # it is being asked
+            if isinstance(self.ray, Silence) and self.head_ready and pod.ready:
+                return Go(f"Ray could not be told: {self.ray.why}")
+            return Go()
+        return self._step(pod, self.view, now)
+
+    def _step(self, pod: PodView, view: RayView, now: datetime) -> Step:
+        node = view.nodes.get(pod.name)
+        if node is None or node.status is NodeStatus.DEAD:
+            return Go()
+        drain = self.drains.get(pod.uid)
+        if drain is None:
+            return Ask(node.node_id)
+        if drain.refused:
+            return Go(f"Ray refused to drain it: {drain.refused}")
+        left = drain.until - now.timestamp()
+        return Stay(left) if left > 0 else Go(f"what runs there did not end within {self.patience} s")
+
+
+def names_of(pods: Iterable[PodView]) -> str:
+    """Return pods by name, cut after the third."""
+    names: list[PodName] = [pod.name for pod in pods]
+    return ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
+
+
+def count_of(number: int, noun: str = "pod") -> str:
+    """Return a number of things in words: ``1 pod``, ``2 pods``."""
+    return f"1 {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,88 @@
+"""What one pass goes by: the cluster's own pods and Service, Ray's view of its nodes, what was before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from rayctl.api.names import PodName, TypeName, Uid
+from rayctl.api.observed import PodView
+from rayctl.api.status import RayClusterStatus
+from rayctl.core.autoscale.demand import NodeStatus, RayNode
+from rayctl.core.reconcile.trouble import Trouble
+
+
+@dataclass(frozen=True, slots=True)
+class RayView:
+    """What a head's GCS last said of nodes that are pods: one node a pod, a live one before a dead one."""
+
+    life: str
+    """The head's life that said it (:func:`rayctl.core.reconcile.slots.session_of`)."""
+    nodes: Mapping[PodName, RayNode]
+
+    def is_live(self, name: PodName) -> bool:
+        """Return whether Ray counts on the pod's node."""
+        node = self.nodes.get(name)
+        return node is not None and node.status is not NodeStatus.DEAD
+
+    def is_dead(self, name: PodName) -> bool:
+        """Return whether Ray had the pod's node and lost it."""
+        node = self.nodes.get(name)
+        return node is not None and node.status is NodeStatus.DEAD
+
+    def is_busy(self, name: PodName) -> bool:
+        """Return whether something runs on the pod's node."""
+        node = self.nodes.get(name)
+        return node is not None and node.status not in {NodeStatus.IDLE, NodeStatus.DEAD}
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """Why nothing is known of Ray: its GCS was asked and did not answer."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """A drain that was asked for. In Ray there is no way back from one."""
+
+    until: float
+    """When the pod is deleted at the latest; seconds since the epoch."""
+    why: str
+    refused: str = ""
+    """Ray's words, where it refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """All that is seen of one cluster."""
+
+    pods: tuple[PodView, ...]
+    service_fingerprint: str | None
+    """None: there is no Service of this cluster."""
+    status: RayClusterStatus
+    ray: RayView | Silence | None = None
+    """None: its GCS has not been asked yet."""
+    drains: Mapping[Uid, Drain] = field(default_factory=dict)
+    troubles: tuple[tuple[TypeName, Trouble], ...] = ()
+    service_trouble: Trouble | None = None
+
+    def find_trouble(self, name: TypeName) -> Trouble | None:
+        """Return what is wrong with making pods of that type, or None."""
+        return next((trouble for kind, trouble in self.troubles if kind == name), None)
+
+    def view_of(self, life: str) -> RayView | None:
+        """Return what Ray said in that life of the head, or None."""
+        return self.ray if isinstance(self.ray, RayView) and self.ray.life == life else None
+
+
+def ray_view(life: str, nodes: Iterable[RayNode]) -> RayView:
+    """Return the view that an answer of the GCS gives. A pod may have several nodes; the live one counts."""
+    by_pod: dict[PodName, RayNode] = {}
+    for node in nodes:
+        name = PodName(node.pod)
+        known = by_pod.get(name)
+        if name and (known is None or known.status is NodeStatus.DEAD):
+            by_pod[name] = node
+    return RayView(life, by_pod)

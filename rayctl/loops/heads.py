@@ -1,0 +1,181 @@
+"""The heads of all clusters: each one's GCS is asked in turn how its nodes are, while this replica leads.
+
+What comes out are views for the next pass, and a wake-up where a node joined, left or began to leave. A head
+that does not answer is asked less and less often; for ten seconds its last answer still counts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from rayctl.api.moment import Monotonic, Seconds
+from rayctl.api.names import ClusterKey, PodName
+from rayctl.clock import Clock
+from rayctl.core.autoscale.demand import DrainReason, NodeId, NodeStatus, Snapshot
+from rayctl.core.reconcile.seen import RayView, Silence, ray_view
+from rayctl.gcs.client import DrainAnswer
+from rayctl.gcs.errors import GcsError, Unreachable
+from rayctl.telemetry.logs import ClusterLog
+
+_log = logging.getLogger(__name__)
+
+CLOSE_PERIOD: Seconds = 0.5
+"""While somebody waits for a node to leave."""
+PERIOD: Seconds = 5.0
+POLLS_A_SECOND = 60
+"""Of all heads together: more of them are each asked less often."""
+STILL_TRUE: Seconds = 10.0
+FIRST_RETRY: Seconds = 1.0
+LONGEST_RETRY: Seconds = 15.0
+LONGEST_RETRY_UNHEARD: Seconds = 60.0
+"""Of a head that has never answered: it may have no GCS at all."""
+
+
+class Gcs(Protocol):
+    """A head's GCS, as far as it is needed here: :class:`rayctl.gcs.client.GcsClient`."""
+
+    async def read_state(self) -> Snapshot:
+        """Return what the cluster has."""
+
+    async def drain(
+        self, node_id: NodeId, reason: DrainReason, message: str, deadline: datetime | None = None
+    ) -> DrainAnswer:
+        """Ask a node to leave."""
+
+    async def close(self) -> None:
+        """Close the connection."""
+
+
+Connect = Callable[[str], Gcs]
+"""Makes a connection to ``host:port``; no network before its first call."""
+
+
+@dataclass(slots=True)
+class _Head:
+    """A head that is followed in one of its lives."""
+
+    life: str
+    address: str
+    gcs: Gcs
+    view: RayView | Silence | None = None
+    heard: Monotonic | None = None
+    failures: int = 0
+    closely: bool = False
+    hurry: asyncio.Event = field(default_factory=asyncio.Event)
+    task: asyncio.Task[None] | None = None
+
+
+class Heads:
+    """Views of all heads that are followed."""
+
+    def __init__(self, connect: Connect, clock: Clock) -> None:
+        self._connect = connect
+        self._clock = clock
+        self._wake: Callable[[ClusterKey], None] = lambda _: None
+        self._heads: dict[ClusterKey, _Head] = {}
+        self._group: asyncio.TaskGroup | None = None
+
+    def subscribe(self, on_change: Callable[[ClusterKey], None]) -> None:
+        """Have ``on_change`` called with the cluster of which a node joined, left or began to leave."""
+        self._wake = on_change
+
+    async def run(self) -> None:
+        """Follow heads until cancelled."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                await asyncio.Event().wait()
+        finally:
+            self._group = None
+            heads, self._heads = list(self._heads.values()), {}
+            await asyncio.gather(*(head.gcs.close() for head in heads))
+
+    def follow(self, key: ClusterKey, life: str, address: str, *, closely: bool) -> RayView | Silence | None:
+        """Follow a cluster's head in that life of it, and return what it said last; None: nothing yet."""
+        head = self._heads.get(key)
+        if head is None or (head.life, head.address) != (life, address):
+            self.leave(key)
+            head = self._heads[key] = _Head(life, address, self._connect(address))
+            if self._group is not None:
+                head.task = self._group.create_task(self._poll(key, head), name=f"head of {key}")
+        if closely and not head.closely:
+            head.hurry.set()
+        head.closely = closely
+        return head.view
+
+    def is_followed(self, key: ClusterKey, life: str) -> bool:
+        """Return whether that life of the cluster's head is followed."""
+        head = self._heads.get(key)
+        return head is not None and head.life == life
+
+    def leave(self, key: ClusterKey) -> None:
+        """Follow a cluster's head no more."""
+        head = self._heads.pop(key, None)
+        if head is not None and head.task is not None:
+            head.task.cancel()
+
+    async def drain(self, key: ClusterKey, node_id: NodeId, why: str, deadline: datetime) -> DrainAnswer:
+        """Tell the cluster's head that a node is to leave.
+
+        Raises:
+            GcsError: it could not be told.
+        """
+        head = self._heads.get(key)
+        if head is None:
+            raise Unreachable(f"the head of {key} is not followed any more")
+        return await head.gcs.drain(node_id, DrainReason.PREEMPTION, why, deadline)
+
+    async def _poll(self, key: ClusterKey, head: _Head) -> None:
+        log = ClusterLog(_log, key)
+        try:
+            while True:
+                await self._look(key, head, log)
+                head.hurry.clear()
+                try:
+                    async with asyncio.timeout(self._pause(head)):
+                        await head.hurry.wait()
+                except TimeoutError:
+                    continue
+        finally:
+            await head.gcs.close()
+
+    async def _look(self, key: ClusterKey, head: _Head, log: ClusterLog) -> None:
+        before = head.view
+        try:
+            snapshot = await head.gcs.read_state()
+        except GcsError as error:
+            head.failures += 1
+            silent = head.heard is None or self._clock.monotonic() - head.heard >= STILL_TRUE
+            if silent and not isinstance(before, Silence):
+                head.view = Silence(str(error))
+                log.warning("Ray's GCS at %s does not answer: %s; trying on", head.address, error)
+                self._wake(key)
+            return
+        if isinstance(before, Silence):
+            log.info("Ray's GCS at %s answers", head.address)
+        head.failures, head.heard = 0, self._clock.monotonic()
+        head.view = ray_view(head.life, snapshot.nodes)
+        if not isinstance(before, RayView) or _standing(before) != _standing(head.view):
+            self._wake(key)
+
+    def _pause(self, head: _Head) -> Seconds:
+        if head.failures:
+            longest = LONGEST_RETRY_UNHEARD if head.heard is None else LONGEST_RETRY
+            pause = min(longest, FIRST_RETRY * 2.0 ** min(head.failures - 1, 10))
+            return pause * random.uniform(0.5, 1.0)  # noqa: S311  spreads the load, hides nothing
+        period = CLOSE_PERIOD if head.closely else PERIOD
+        return max(period, len(self._heads) / POLLS_A_SECOND)
+
+
+def _standing(view: RayView) -> dict[PodName, tuple[NodeId, bool, bool]]:
+    """Return what a pass goes by: whether nodes are idle or busy is looked at when it matters."""
+    return {
+        name: (node.node_id, node.status is NodeStatus.DEAD, node.status is NodeStatus.DRAINING)
+        for name, node in view.nodes.items()
+    }
