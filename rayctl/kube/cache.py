@@ -1,12 +1,13 @@
 """What the API server has of our clusters, held here and kept current: RayClusters, their pods and Services.
 
-Leaders and standbys hold it alike. Reading costs nothing; what changed comes out as cluster keys.
+Leaders and standbys hold it alike. Reading costs nothing; what changed comes out as cluster keys. A namespace
+that does not count (:mod:`rayctl.kube.namespace`) has no RayClusters, as far as anybody is told here.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from rayctl.api.moment import Seconds
@@ -15,6 +16,7 @@ from rayctl.api.observed import ClusterView, PodView, ServiceView, View
 from rayctl.clock import Clock
 from rayctl.kube.client import KubeClient
 from rayctl.kube.decode import cluster_view, pod_view, service_view
+from rayctl.kube.namespace import Namespace
 from rayctl.kube.resource import PODS, RAYCLUSTERS, SERVICES
 from rayctl.kube.store import Scope, Store
 from rayctl.kube.watch import Target, Watch
@@ -32,8 +34,9 @@ class Cache:
         self._pods: Store[PodView] = Store(self._tell)
         self._services: Store[ServiceView] = Store(self._tell)
         self._by_place: dict[tuple[type[View], str], Watch[Any]] = {}
+        self._namespaces: dict[str, Namespace] = {}
+        self._one_counts = asyncio.Event()
         for namespace in namespaces:
-            # Pods and Services first: a cluster that is seen is seen with what it has.
             labelled = Target(resource=SERVICES, namespace=namespace, labels=LABEL_CLUSTER)
             services = Watch(client, labelled, service_view, Scope(self._services, namespace), clock)
             self._by_place[ServiceView, namespace] = services
@@ -43,30 +46,39 @@ class Cache:
             every = Target(resource=RAYCLUSTERS, namespace=namespace)
             clusters = Watch(client, every, cluster_view, Scope(self._clusters, namespace), clock)
             self._by_place[ClusterView, namespace] = clusters
-        self._watches = tuple(self._by_place.values())
+            self._namespaces[namespace] = Namespace(namespace, (services, pods, clusters), self._counting)
 
     @property
     def synced(self) -> bool:
-        """Whether everything has been listed once."""
-        return all(watch.synced.is_set() for watch in self._watches)
+        """Whether all that can be seen has been listed once: a namespace at least, and none is on its way."""
+        every = self._namespaces.values()
+        return all(one.tried for one in every) and any(one.synced for one in every)
 
     @property
     def problems(self) -> tuple[str, ...]:
         """What stands in the way of watches just now, in sentences; for readiness and its text."""
-        return tuple(dict.fromkeys(watch.problem for watch in self._watches if watch.problem))
+        return tuple(
+            f"{one} {'is seen as it was' if one.counts else 'is left out'}: {problem}"
+            for one in self._namespaces.values()
+            for problem in one.problems
+        )
 
     @property
     def restarts(self) -> int:
         """How many times a watch has ended, of all watches."""
-        return sum(watch.restarts for watch in self._watches)
+        return sum(one.restarts for one in self._namespaces.values())
+
+    def sight(self) -> Mapping[str, bool]:
+        """Return of each namespace that is watched ('': all of them) whether it is seen as it is now."""
+        return {one.name: one.synced and not one.problems for one in self._namespaces.values()}
 
     def find_cluster(self, key: ClusterKey) -> ClusterView | None:
         """Return a RayCluster, or None when there is none."""
-        return next(iter(self._clusters.list_of(key)), None)
+        return next(iter(self._clusters.list_of(key)), None) if self._counts(key) else None
 
     def list_clusters(self) -> tuple[ClusterView, ...]:
         """Return all RayClusters."""
-        return self._clusters.list_all()
+        return tuple(cluster for cluster in self._clusters.list_all() if self._counts(cluster.key))
 
     def list_pods(self, key: ClusterKey) -> tuple[PodView, ...]:
         """Return the pods whose label names the cluster, whoever owns them."""
@@ -98,34 +110,47 @@ class Cache:
     async def run(self) -> None:
         """Watch until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for watch in self._watches:
-                group.create_task(watch.run(), name="watch")
+            for namespace in self._namespaces.values():
+                group.create_task(namespace.run(), name=str(namespace))
 
     async def wait_synced(self) -> None:
-        """Return when everything has been listed once."""
-        for watch in self._watches:
-            await watch.synced.wait()
+        """Return when all that can be seen has been listed once, a namespace at least."""
+        for namespace in self._namespaces.values():
+            await namespace.wait_tried()
+        await self._one_counts.wait()
 
     async def catch_up(self) -> None:
-        """Return when the cache is at least as new as this call.
+        """Return when a namespace is at least as new as this call; only from then on it and others count.
 
         What a new leader does before it decides anything: its predecessor's last writes are then in sight. It
-        is a consistent list, since a watch says only once a minute how far it has come.
-
-        Raises:
-            KubeError: a list failed.
+        is a consistent list, since a watch says only once a minute how far it has come. The other namespaces
+        follow, each as soon as it is as new; one that cannot be listed is tried on.
         """
-        for watch in self._watches:
-            await watch.refresh()
+        self._one_counts.clear()
+        for namespace in self._namespaces.values():
+            namespace.doubt()
+        await self._one_counts.wait()
 
     def stale_for(self) -> Seconds:
         """Return for how long nothing was heard on the quietest watch, and nothing tried."""
-        return self._clock.monotonic() - min(watch.last_sign for watch in self._watches)
+        return self._clock.monotonic() - min(one.last_sign for one in self._namespaces.values())
 
     def healthy(self) -> bool:
         """Whether no watch is stuck. An API server that is away makes none: that is tried again and again."""
         return self.stale_for() < _STUCK_AFTER
 
+    def _counts(self, key: ClusterKey) -> bool:
+        namespace = self._namespaces.get(key.namespace) or self._namespaces.get("")
+        return namespace is not None and namespace.counts
+
+    def _counting(self, namespace: Namespace) -> None:
+        """Tell of all that could not be told before the namespace counted."""
+        self._one_counts.set()
+        for cluster in self._clusters.list_all():
+            if namespace.name in {"", cluster.key.namespace}:
+                self._tell(cluster.key)
+
     def _tell(self, key: ClusterKey) -> None:
-        for subscriber in self._subscribers:
-            subscriber(key)
+        if self._counts(key):
+            for subscriber in self._subscribers:
+                subscriber(key)

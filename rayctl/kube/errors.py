@@ -122,6 +122,14 @@ class Throttled(Refused):
         self.retry_after = retry_after
 
 
+def told(error: KubeError) -> str:
+    """Return what an error says to people; of a missing right, what to grant."""
+    right = error.missing_right() if isinstance(error, Forbidden) else None
+    if right is None or not isinstance(error, Forbidden):
+        return str(error)
+    return f"missing right: {right}; grant it in the {'Role' if error.call.namespace else 'ClusterRole'}"
+
+
 class Cause(msgspec.Struct, frozen=True):
     """One of a Status's causes."""
 

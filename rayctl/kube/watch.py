@@ -23,7 +23,6 @@ from rayctl.kube.backoff import Backoff
 from rayctl.kube.client import KubeClient
 from rayctl.kube.decode import Anything, Event, Page, Wire, read
 from rayctl.kube.errors import (
-    Forbidden,
     Garbled,
     Gone,
     KubeError,
@@ -31,6 +30,7 @@ from rayctl.kube.errors import (
     Unreachable,
     read_status,
     refusal,
+    told,
 )
 from rayctl.kube.resource import Call, Resource, Verb
 
@@ -100,6 +100,9 @@ class Target:
         chosen = {name: value for name, value in (selectors | query).items() if value}
         return Call(verb=verb, resource=self.resource, namespace=self.namespace, query=chosen)
 
+    def __str__(self) -> str:
+        return f"{self.resource} in {f'namespace {self.namespace}' if self.namespace else 'all namespaces'}"
+
 
 class Watch(Generic[V]):
     """Keeps a sink as the API server has it, for as long as :meth:`run` runs."""
@@ -120,6 +123,8 @@ class Watch(Generic[V]):
         self._streaming_since: Monotonic | None = None
         self.synced = asyncio.Event()
         """Set once the first list is in."""
+        self.tried = asyncio.Event()
+        """Set once the first list is in, or it is known what stands in its way."""
         self.restarts = 0
         """How many attempts have ended."""
         self.problem = ""
@@ -154,6 +159,7 @@ class Watch(Generic[V]):
             self._list_first = False
             self._sink.replace(records, version)
             self.synced.set()
+            self.tried.set()
 
     def accept(self, record: V) -> None:
         """Hold the answer to a write of our own, unless the stream is already past it.
@@ -173,15 +179,15 @@ class Watch(Generic[V]):
             await self._follow()
         except Gone as error:
             self._list_first = True
-            log.info("watch of %s: %s; listing again", self._target.resource, error.words)
+            log.info("watch of %s: %s; listing again", self._target, error.words)
         except (Unreachable, Throttled) as error:
             limit = LONGEST_WAIT_UNREACHABLE if isinstance(error, Unreachable) else LONGEST_WAIT
             self._note_problem(str(error))
         except KubeError as error:
             self._list_first = True  # whatever the server thinks of our version: begin anew
-            right = error.missing_right() if isinstance(error, Forbidden) else None
-            self._note_problem(f"missing right: {right}; grant it in the Role" if right else str(error))
+            self._note_problem(told(error))
         self.restarts += 1
+        self.tried.set()
         now = self.last_sign = self._clock.monotonic()
         if self._streamed_for(now) >= HEALTHY_AFTER:
             self._backoff.reset()
@@ -249,9 +255,7 @@ class Watch(Generic[V]):
                 status = read_status(event.object)
                 raise refusal(call, status.code if status else 500, {}, event.object)
             case _:
-                log.warning(
-                    "watch of %s: an event of type %r is not known", self._target.resource, event.type
-                )
+                log.warning("watch of %s: an event of type %r is not known", self._target, event.type)
 
     def _read_object(self, wire: Wire) -> V | None:
         try:
@@ -267,7 +271,7 @@ class Watch(Generic[V]):
         if problem:
             log.warning("watch of %s: %s; trying on", self._target.resource, problem)
         else:
-            log.info("watch of %s: works again", self._target.resource)
+            log.info("watch of %s: works again", self._target)
         self.problem = problem
 
 

@@ -35,7 +35,7 @@ from rayctl.core.election import (
     Wait,
     Wrote,
 )
-from rayctl.kube.errors import AlreadyExists, Conflict, Forbidden, KubeError, NotFound
+from rayctl.kube.errors import AlreadyExists, Conflict, KubeError, NotFound, told
 from rayctl.kube.lease import LeaseStore
 
 log = logging.getLogger(__name__)
@@ -137,8 +137,7 @@ class Leadership:
             self._feed(Wrote(stored, self._clock.monotonic()))
 
     def _fail(self, error: KubeError) -> None:
-        right = error.missing_right() if isinstance(error, Forbidden) else None
-        self._note_problem(f"missing right: {right}; grant it in the Role" if right else str(error))
+        self._note_problem(told(error))
         self._feed(Failed(self._clock.monotonic()))
 
     def _feed(self, event: Event) -> None:
@@ -151,7 +150,7 @@ class Leadership:
     async def _hold(self, lead: Work, barrier: Work) -> None:
         """Work for as long as the right to lead lasts."""
         log.info("%s: leading as %s", self._store, self._election.identity)
-        work = asyncio.create_task(self._work(lead, barrier), name="the leader's work")
+        work = asyncio.create_task(_work(lead, barrier), name="the leader's work")
         work.add_done_callback(lambda _: self._pulse.beat())
         try:
             while not work.done() and (left := self._state.valid_until - self._clock.monotonic()) > 0:
@@ -166,16 +165,6 @@ class Leadership:
         if ended:
             await work  # raises what ended it
             raise RuntimeError("the leader's work ended by itself")
-
-    async def _work(self, lead: Work, barrier: Work) -> None:
-        while True:
-            try:
-                await barrier()
-                break
-            except KubeError as error:
-                log.warning("leading, but the state of the cluster cannot be read yet: %s", error)
-                await asyncio.sleep(self._election.terms.retry_period)
-        await lead()
 
     async def _stop(self, why: str) -> None:
         level = logging.WARNING if self._state.leave_until is None else logging.INFO
@@ -194,6 +183,11 @@ class Leadership:
         else:
             log.info("%s: works again", self._store)
         self._problem = problem
+
+
+async def _work(lead: Work, barrier: Work) -> None:
+    await barrier()
+    await lead()
 
 
 class _Pulse:

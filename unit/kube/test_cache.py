@@ -1,42 +1,17 @@
 """The cache of all three resources: what is in it, when it is ready, and what is said when it is not."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
 
-from rayctl.api.document import Document
 from rayctl.api.names import ClusterKey
 from rayctl.kube import watch as watch_module
 from rayctl.kube.cache import Cache
 from rayctl.kube.client import KubeClient
-from unit.builders import a_cluster_document, a_pod_config
-from unit.fakes.apiserver import FakeApiServer, answer
+from unit.fakes.apiserver import FakeApiServer
 from unit.fakes.clock import LoopClock
-from unit.fakes.objects import Place
+from unit.kube.caches import KEY, fill, forbid, running
 from unit.waiting import comes_true
-
-KEY = ClusterKey("ray", "example-cluster")
-
-
-def fill(server: FakeApiServer, namespace: str) -> None:
-    labels: Document = {"ray-cluster-name": KEY.name}
-    pod = a_pod_config(metadata={"name": "head", "labels": labels})
-    service = {"metadata": {"name": "head", "labels": labels}, "spec": {}}
-    server.objects.create(Place("rayclusters", namespace), a_cluster_document())
-    server.objects.create(Place("pods", namespace), pod)
-    server.objects.create(Place("services", namespace), service)
-
-
-@asynccontextmanager
-async def running(cache: Cache) -> AsyncIterator[None]:
-    task = asyncio.create_task(cache.run())
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait({task})
 
 
 async def test_it_holds_clusters_with_their_pods_and_services(
@@ -59,7 +34,7 @@ async def test_it_holds_clusters_with_their_pods_and_services(
     assert [pod.name for pod in cache.list_pods(KEY)] == ["head"]
     assert [service.name for service in cache.list_services(KEY)] == ["head"]
     assert cache.sizes() == {"rayclusters": 1, "pods": 1, "services": 1}
-    assert told == [KEY, KEY, KEY]
+    assert told == [KEY], "told when all of it was there"
 
 
 @pytest.mark.parametrize(
@@ -89,15 +64,15 @@ async def test_without_a_right_it_is_not_ready_and_says_which(
     server: FakeApiServer, client: KubeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watch_module, "FIRST_WAIT", 0.05)
-    words = 'services is forbidden: User "x" cannot list resource "services" in API group ""'
-    server.fail("list", "services", answer(403, "Forbidden", words), times=10**6)
+    forbid(server, "services", "ray")
     cache = Cache(client, ("ray",), LoopClock())
 
     async with running(cache):
         await comes_true(lambda: cache.problems and server.count("list", "services") >= 2)
         before, problems = cache.synced, cache.problems
         assert not before
-        assert problems == ("missing right: list on services in namespace ray; grant it in the Role",)
+        missing = "missing right: list on services in namespace ray; grant it in the Role"
+        assert problems == (f"namespace ray is left out: {missing}",)
         server.heal()
         await asyncio.wait_for(cache.wait_synced(), 5)
         await comes_true(lambda: not cache.problems)

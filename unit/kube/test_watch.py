@@ -237,7 +237,7 @@ async def test_a_missing_right_is_told_once_and_then_that_it_is_there(
 
     assert [record.getMessage() for record in caplog.records if record.name == "rayctl.kube.watch"] == [
         "watch of pods: missing right: list on pods in namespace ray; grant it in the Role; trying on",
-        "watch of pods: works again",
+        "watch of pods in namespace ray: works again",
     ]
 
 

@@ -12,9 +12,7 @@ import pytest
 from rayctl.core.election import Election, Terms
 from rayctl.kube.client import KubeClient
 from rayctl.kube.config import Connection, Source
-from rayctl.kube.errors import Unreachable
 from rayctl.kube.lease import LeaseStore
-from rayctl.kube.resource import PODS, Call, Verb
 from rayctl.manager.leadership import Leadership, identity_of
 from unit.fakes.apiserver import FakeApiServer, answer, hang, lost
 from unit.fakes.clock import LoopClock
@@ -38,7 +36,6 @@ class Replica:
         )
         self.stop_for = 0.0
         self.error: Exception | None = None
-        self.barrier_errors: list[Exception] = []
         self.task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -50,8 +47,6 @@ class Replica:
         await asyncio.wait({self.task})
 
     async def _barrier(self) -> None:
-        if self.barrier_errors:
-            raise self.barrier_errors.pop()
         self.diary.append("barrier")
 
     async def _lead(self) -> None:
@@ -113,17 +108,6 @@ async def test_the_work_starts_behind_the_barrier(replica: MakeReplica) -> None:
     assert one.diary == ["barrier", "works"]
     assert one.leadership.is_leader
     assert one.leadership.leader == "one"
-
-
-async def test_a_barrier_that_fails_is_tried_again(replica: MakeReplica) -> None:
-    one = replica("one")
-    call = Call(verb=Verb.LIST, resource=PODS, namespace="ray")
-    one.barrier_errors = [Unreachable(call, "away"), Unreachable(call, "away")]
-    one.start()
-
-    await comes_true(lambda: "works" in one.diary)
-
-    assert one.diary == ["barrier", "works"]
 
 
 async def test_only_one_of_three_works(server: FakeApiServer, replica: MakeReplica) -> None:
