@@ -15,7 +15,7 @@ from typing import Protocol
 from rayctl.cli.exits import Exit
 
 _COMMANDS = {
-    "operator": "run the operator: reconcile the RayClusters of a namespace",
+    "operator": "run the operator: reconcile the RayClusters of one namespace, of several, or of all",
     "version": "print the version",
 }
 

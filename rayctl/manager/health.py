@@ -1,13 +1,15 @@
 """``/healthz``, ``/readyz`` and ``/metrics``.
 
-Healthy: the event loop answers and no watch is stuck. Ready: the caches hold what the API server has. Both
-are true of a warm standby as of the leader.
+Healthy: the event loop answers and no watch is stuck. Ready: the caches hold what the API server has and
+shows us. Both are true of a warm standby as of the leader; which of them a replica is, and which namespaces
+it cannot see, is said below.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 
 from aiohttp import web
@@ -17,6 +19,8 @@ from rayctl.telemetry.metrics import Metrics
 Handler = Callable[[web.Request], Awaitable[web.Response]]
 Check = Callable[[], str]
 """Returns what is wrong, or ''."""
+Remarks = Callable[[], Iterable[str]]
+"""Returns lines for people, to stand below what a check says."""
 
 
 class PortTaken(Exception):  # noqa: N818
@@ -26,11 +30,13 @@ class PortTaken(Exception):  # noqa: N818
 class HealthServer:
     """Serves the three pages."""
 
-    def __init__(self, port: int, healthy: Check, ready: Check, metrics: Metrics) -> None:
+    def __init__(
+        self, port: int, *, healthy: Check, ready: Check, remarks: Remarks, metrics: Metrics
+    ) -> None:
         self._port = port
         self._app = web.Application()
-        self._app.router.add_get("/healthz", _answer(healthy))
-        self._app.router.add_get("/readyz", _answer(ready))
+        self._app.router.add_get("/healthz", _answer(healthy, remarks))
+        self._app.router.add_get("/readyz", _answer(ready, remarks))
         self._app.router.add_get("/metrics", _render(metrics))
 
     @asynccontextmanager
@@ -43,20 +49,28 @@ class HealthServer:
         runner = web.AppRunner(self._app, access_log=None, shutdown_timeout=1.0)
         await runner.setup()
         try:
-            site = web.TCPSite(runner, port=self._port)
             try:
-                await site.start()
+                sock = _listening(self._port)
             except OSError as error:
                 raise PortTaken(f"cannot listen on port {self._port}: {error.strerror}") from error
+            await web.SockSite(runner, sock).start()
             yield runner.addresses[0][1]
         finally:
             await runner.cleanup()
 
 
-def _answer(check: Check) -> Handler:
+def _listening(port: int) -> socket.socket:
+    # One socket for IPv4 and IPv6: of two, each would be given a free port of its own.
+    both = socket.has_dualstack_ipv6()
+    family = socket.AF_INET6 if both else socket.AF_INET
+    return socket.create_server(("", port), family=family, dualstack_ipv6=both)
+
+
+def _answer(check: Check, remarks: Remarks) -> Handler:
     async def handler(_: web.Request) -> web.Response:
         problem = check()
-        return web.Response(text=f"{problem or 'ok'}\n", status=503 if problem else 200)
+        lines = (problem or "ok", *remarks())
+        return web.Response(text="".join(f"{line}\n" for line in lines), status=503 if problem else 200)
 
     return handler
 

@@ -10,11 +10,13 @@ import asyncio
 import logging
 import signal
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from importlib.metadata import version
 
 from rayctl.clock import SystemClock
 from rayctl.core.election import Election
+from rayctl.gcs.client import GcsClient
 from rayctl.kube.cache import Cache
 from rayctl.kube.client import KubeClient
 from rayctl.kube.config import Connection, Source
@@ -24,9 +26,11 @@ from rayctl.kube.lease import LeaseStore
 from rayctl.kube.writer import Writer
 from rayctl.loops.controller import Controller, Telemetry
 from rayctl.loops.executor import Executor
+from rayctl.loops.heads import Heads
 from rayctl.manager.health import HealthServer
 from rayctl.manager.leadership import Leadership, identity_of
-from rayctl.manager.settings import Settings
+from rayctl.manager.places import Places
+from rayctl.manager.settings import Settings, places
 from rayctl.telemetry.metrics import Metrics
 from rayctl.telemetry.traces import Traces, exported_traces
 
@@ -65,28 +69,30 @@ async def _run(settings: Settings) -> None:
     metrics = Metrics()
     source = Source(settings.kubeconfig or None, settings.context or None)
     connection = await Connection.open(source, clock)
-    namespace = settings.namespace or connection.namespace
+    where = places(settings, connection.namespace)
     identity = identity_of(
         settings.pod_name or socket.gethostname(), settings.pod_uid, clock.wall().strftime("%Y%m%dT%H%M%S.%f")
     )
-    _log.info("watching namespace %s of %s as %s", namespace, connection.url, identity)
+    _log.info("watching %s of %s as %s", where, connection.url, identity)
     client = KubeClient(connection, clock, identity=identity, on_call=metrics.api_call)
     lease_client = KubeClient(connection, clock, identity=identity, on_call=metrics.api_call)
     async with client, lease_client:
-        cache = Cache(client, (namespace,), clock)
+        cache = Cache(client, where.watched, clock)
         metrics.watch_cache(cache)
-        store = LeaseStore(lease_client, namespace, settings.lease_name, clock)
+        store = LeaseStore(lease_client, where.lease, settings.lease_name, clock)
         leadership = Leadership(store, Election(identity, settings.terms), clock)
         writer = Writer(client, leadership.valid_until, clock)
         events = Events(writer, clock, identity)
         traces = exported_traces(version("rayctl"), identity) if settings.traced else Traces()
-        executor = Executor(writer, cache, traces, settings.parallel_calls)
-        controller = Controller(cache, writer, events, executor, clock, Telemetry(metrics, traces))
-        lead = _leading(settings, namespace, writer, events, controller, metrics)
+        heads = Heads(partial(GcsClient, clock=clock), clock)
+        executor = Executor(writer, cache, heads, traces, settings.parallel_calls)
+        controller = Controller(cache, heads, writer, events, executor, clock, Telemetry(metrics, traces))
+        lead = _leading(settings, where, writer, events, controller, metrics)
         health = HealthServer(
             settings.health_port,
             healthy=lambda: "" if cache.healthy() else "a watch is stuck",
-            ready=lambda: "" if cache.synced else "; ".join(cache.problems) or "the caches are being filled",
+            ready=lambda: "" if cache.synced else "the caches are being filled",
+            remarks=lambda: _remarks(leadership, cache),
             metrics=metrics,
         )
         try:
@@ -99,9 +105,15 @@ async def _run(settings: Settings) -> None:
             await asyncio.to_thread(traces.close)
 
 
+def _remarks(leadership: Leadership, cache: Cache) -> Iterator[str]:
+    """Say who leads, and what of the watched namespaces cannot be seen."""
+    yield "this replica leads" if leadership.is_leader else f"standby; {leadership.leader or 'nobody'} leads"
+    yield from cache.problems
+
+
 def _leading(
     settings: Settings,
-    namespace: str,
+    where: Places,
     writer: Writer,
     events: Events,
     controller: Controller,
@@ -116,7 +128,7 @@ def _leading(
                 group.create_task(events.run(), name="events")
                 group.create_task(controller.run(settings.concurrent_reconciles), name="controller")
                 if settings.pod_name and settings.pod_uid:
-                    group.create_task(_mark(writer, namespace, settings.pod_name), name="mark")
+                    group.create_task(_mark(writer, where.pod, settings.pod_name), name="mark")
         finally:
             metrics.leading(leads=False)
 

@@ -11,9 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rayctl.core.election import Terms
+from rayctl.manager.places import ALL, Places, name_in, names_in, several
 from rayctl.telemetry.logs import Prefix
 
 LONGEST_LEASE = 86_400
+_AUTO = "auto"
 
 
 class SettingsError(ValueError):
@@ -24,8 +26,12 @@ class SettingsError(ValueError):
 class Settings:
     """What the operator runs with. Durations in seconds."""
 
-    namespace: str
-    """'': the namespace of the pod it runs in, or of the kubeconfig's context."""
+    namespaces: tuple[str, ...]
+    """What is watched: names, or ``ALL``; (): that of the pod it runs in, or of the kubeconfig's context."""
+    lease_namespace: str
+    """'': that of the pod."""
+    pod_namespace: str
+    """'': not known."""
     kubeconfig: str
     """Path; '': kubectl's own rules, else the service account of the pod."""
     context: str
@@ -49,8 +55,13 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     where.add_argument(
         "-n",
         "--namespace",
-        help="watch the RayClusters of this namespace (default: $RAY_OPERATOR_POD_NAMESPACE, else that of "
-        "the pod or of the kubeconfig's context)",
+        action="append",
+        metavar="NAME[,NAME…]",
+        help="watch the RayClusters of these namespaces; may be given again (default: "
+        "$RAY_OPERATOR_POD_NAMESPACE, else that of the pod or of the kubeconfig's context)",
+    )
+    where.add_argument(
+        "-A", "--all-namespaces", action="store_true", help="watch the RayClusters of all namespaces"
     )
     where.add_argument(
         "--kubeconfig", help="a kubeconfig file (default: kubectl's, else the pod's service account)"
@@ -59,6 +70,12 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
     lead = parser.add_argument_group("election of the leader among replicas")
     lead.add_argument("--lease-name", default="ray-operator", help="name of the Lease (default: %(default)s)")
+    lead.add_argument(
+        "--lease-namespace",
+        metavar="NAME",
+        help="namespace of the Lease (default: the pod's, which is $POD_NAMESPACE or "
+        "$RAY_OPERATOR_POD_NAMESPACE, else the first that is watched)",
+    )
     lead.add_argument(
         "--lease-duration",
         type=float,
@@ -113,10 +130,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )
     tell.add_argument(
         "--log-prefix",
-        choices=[prefix.value for prefix in Prefix],
-        default=Prefix.NAME.value,
-        help="what stands before the colon of each line about a cluster; 'name,namespace' is what the "
-        "operators of Ray 1.4 and later wrote (default: %(default)s)",
+        choices=[_AUTO, *(prefix.value for prefix in Prefix)],
+        default=_AUTO,
+        help="what stands before the colon of each line about a cluster: its name, or name and namespace as "
+        "the operators of Ray 1.4 and later wrote; auto: the name where one namespace is watched, else both "
+        "(default: %(default)s)",
     )
 
 
@@ -132,8 +150,11 @@ def settings_from(flags: argparse.Namespace, environment: Mapping[str, str] | No
             raise SettingsError(f"--{name.replace('_', '-')} must be 1 or more")
     if not 0 <= flags.health_port <= 65535:
         raise SettingsError(f"--health-port {flags.health_port} is no port: use 0 to 65535")
+    namespaces = _namespaces(flags, env)
     return Settings(
-        namespace=flags.namespace or env.get("RAY_OPERATOR_POD_NAMESPACE", ""),
+        namespaces=namespaces,
+        lease_namespace=_name("--lease-namespace", flags.lease_namespace),
+        pod_namespace=_name("POD_NAMESPACE", env.get("POD_NAMESPACE")) or _legacy_namespace(env),
         kubeconfig=flags.kubeconfig or "",
         context=flags.context or "",
         lease_name=flags.lease_name,
@@ -142,13 +163,50 @@ def settings_from(flags: argparse.Namespace, environment: Mapping[str, str] | No
         concurrent_reconciles=flags.concurrent_reconciles,
         parallel_calls=flags.parallel_calls,
         log_level=flags.log_level,
-        log_prefix=Prefix(flags.log_prefix),
+        log_prefix=_prefix(flags.log_prefix, namespaces),
         pod_name=env.get("POD_NAME", ""),
         pod_uid=env.get("POD_UID", ""),
         traced=any(
             env.get(name) for name in ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
         ),
     )
+
+
+def places(settings: Settings, own: str) -> Places:
+    """Return where the operator works; ``own`` is the pod's or the kubeconfig's namespace."""
+    watched = settings.namespaces or (own,)
+    pod = settings.pod_namespace or (own if watched == ALL else watched[0])
+    return Places(watched, settings.lease_namespace or pod, pod)
+
+
+def _namespaces(flags: argparse.Namespace, env: Mapping[str, str]) -> tuple[str, ...]:
+    if flags.all_namespaces:
+        if flags.namespace:
+            raise SettingsError("--namespace and --all-namespaces exclude each other: give one of them")
+        return ALL
+    if flags.namespace is None:
+        return tuple(filter(None, [_legacy_namespace(env)]))
+    try:
+        return names_in("--namespace", flags.namespace)
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
+
+
+def _legacy_namespace(env: Mapping[str, str]) -> str:
+    return _name("RAY_OPERATOR_POD_NAMESPACE", env.get("RAY_OPERATOR_POD_NAMESPACE"))
+
+
+def _name(source: str, name: str | None) -> str:
+    try:
+        return name_in(source, name) if name else ""
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
+
+
+def _prefix(word: str, namespaces: tuple[str, ...]) -> Prefix:
+    if word != _AUTO:
+        return Prefix(word)
+    return Prefix.NAME_NAMESPACE if several(namespaces) else Prefix.NAME
 
 
 def _terms(flags: argparse.Namespace) -> Terms:

@@ -20,6 +20,9 @@ class Holdings(Protocol):
     def restarts(self) -> int:
         """How many times a watch has ended, of all watches."""
 
+    def sight(self) -> Mapping[str, bool]:
+        """Return of each namespace that is watched ('': all of them) whether it is seen as it is now."""
+
     def sizes(self) -> Mapping[str, int]:
         """Return how many records are held, by resource."""
 
@@ -83,4 +86,12 @@ class _Cached(Collector):
         for resource, size in self._cache.sizes().items():
             held.add_metric([resource], size)
         yield held
+        seen = GaugeMetricFamily(
+            "rayctl_namespace_in_sight",
+            "1 while a watched namespace ('*': all of them) is seen, 0 while it cannot be listed or watched",
+            labels=["namespace"],
+        )
+        for namespace, in_sight in self._cache.sight().items():
+            seen.add_metric([namespace or "*"], in_sight)
+        yield seen
         yield CounterMetricFamily("rayctl_watch_restarts", "Times that a watch ended", self._cache.restarts)
