@@ -1,0 +1,120 @@
+"""The manifests for several namespaces and for all: the rights and the pod of deploy/operator.yaml, no more, no less."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from rayctl.manager.places import ALL
+from rayctl.manager.settings import add_flags, settings_from
+
+DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
+EVERYWHERE = "operator-all-namespaces.yaml"
+IN_ONE = "namespace-role.yaml"
+Right = tuple[str, str, str, str]
+
+
+def find(name: str, kind: str) -> dict[str, Any]:
+    documents = yaml.safe_load_all((DEPLOY / name).read_text())
+    found: dict[str, Any] = next(document for document in documents if document["kind"] == kind)
+    return found
+
+
+def rights(name: str, kind: str) -> set[Right]:
+    """Return what a role grants: group, resource, name of the object or '', verb."""
+    return {
+        (group, resource, named, verb)
+        for rule in find(name, kind)["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for named in rule.get("resourceNames", [""])
+        for verb in rule["verbs"]
+    }
+
+
+def test_for_all_namespaces_the_rights_are_those_of_one_and_each_is_given_once() -> None:
+    everywhere, at_home = rights(EVERYWHERE, "ClusterRole"), rights(EVERYWHERE, "Role")
+
+    assert everywhere | at_home == rights("operator.yaml", "Role")
+    assert not everywhere & at_home
+
+
+def test_what_only_concerns_the_operator_itself_is_granted_in_its_namespace_alone() -> None:
+    at_home = rights(EVERYWHERE, "Role")
+
+    assert {right for right in at_home if right[1] != "leases"} == {("", "pods", "", "patch")}
+
+
+def test_one_more_namespace_has_the_rights_that_all_have_in_the_same_words() -> None:
+    words = [
+        (DEPLOY / name).read_text().partition("\nrules:")[2].partition("---")[0]
+        for name in (EVERYWHERE, IN_ONE)
+    ]
+
+    assert words[0] == words[1] != ""
+    assert rights(IN_ONE, "Role") == rights(EVERYWHERE, "ClusterRole")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "role"),
+    [
+        pytest.param(EVERYWHERE, "ClusterRoleBinding", "ClusterRole", id="all namespaces"),
+        pytest.param(EVERYWHERE, "RoleBinding", "Role", id="the operator's namespace"),
+        pytest.param(IN_ONE, "RoleBinding", "Role", id="one more namespace"),
+    ],
+)
+def test_the_rights_are_the_operators(name: str, kind: str, role: str) -> None:
+    binding = find(name, kind)
+    (subject,) = binding["subjects"]
+
+    assert (binding["roleRef"]["kind"], binding["roleRef"]["name"]) == (
+        role,
+        find(name, role)["metadata"]["name"],
+    )
+    assert (subject["kind"], subject["name"]) == ("ServiceAccount", "ray-operator-serviceaccount")
+    assert subject["namespace"]
+
+
+def test_all_that_lives_in_a_namespace_names_that_of_the_operator() -> None:
+    namespaces = set()
+    for document in yaml.safe_load_all((DEPLOY / EVERYWHERE).read_text()):
+        if document["kind"] not in {"Namespace", "ClusterRole", "ClusterRoleBinding"}:
+            namespaces.add(document["metadata"]["namespace"])
+        namespaces |= {subject["namespace"] for subject in document.get("subjects", [])}
+
+    assert namespaces == {find(EVERYWHERE, "Namespace")["metadata"]["name"]}
+
+
+@pytest.mark.parametrize("kind", ["Deployment", "PodDisruptionBudget", "ServiceAccount"])
+def test_all_else_is_as_for_one_namespace(kind: str) -> None:
+    one, every = find("operator.yaml", kind), find(EVERYWHERE, kind)
+
+    del every["metadata"]["namespace"]
+    if kind == "Deployment":
+        for document in (one, every):
+            del document["spec"]["template"]["spec"]["containers"][0]["args"]
+    assert every == one
+
+
+def test_the_operator_is_told_to_watch_all_namespaces_and_keeps_its_lease_at_home() -> None:
+    command, *flags = find(EVERYWHERE, "Deployment")["spec"]["template"]["spec"]["containers"][0]["args"]
+    parser = argparse.ArgumentParser()
+    add_flags(parser)
+
+    settings = settings_from(parser.parse_args(flags), {"RAY_OPERATOR_POD_NAMESPACE": "ray-operator"})
+
+    assert command == "operator"
+    assert settings.namespaces == ALL
+    assert (settings.pod_namespace, settings.lease_namespace) == ("ray-operator", "")
+
+
+@pytest.mark.parametrize("name", [EVERYWHERE, IN_ONE])
+def test_each_right_has_its_reason_beside_it(name: str) -> None:
+    lines = (DEPLOY / name).read_text().splitlines()
+
+    rules = [number for number, line in enumerate(lines) if line.startswith("- apiGroups:")]
+    bare = [lines[number + 1] for number in rules if not lines[number - 1].lstrip().startswith("#")]
+
+    assert set(bare) <= {"  resources: [leases]"}, "the second rule on leases is explained by the first"
