@@ -173,17 +173,20 @@ def _bundles(message: pb.GangResourceRequest) -> Sequence[pb.ResourceRequest]:
 
 def _gang(message: pb.GangResourceRequest, bundle: pb.ResourceRequest, bundles: tuple[Demand, ...]) -> Gang:
     details = _DETAILS.match(message.details)
-    name = details["strategy"] if details else ""
-    strategy = Strategy(name) if name in Strategy.__members__ else Strategy.PACK
-    group = details["group"] if details else ""
-    for constraint in bundle.placement_constraints[:1]:  # PACK and SPREAD carry none
-        spread = constraint.HasField("anti_affinity")
-        if name not in Strategy.__members__:
-            strategy = Strategy.STRICT_SPREAD if spread else Strategy.STRICT_PACK
-        label = constraint.anti_affinity.label_name if spread else constraint.affinity.label_name
-        group = group or label.removeprefix(GROUP_LABEL)
+    if details is not None and details["strategy"] in Strategy.__members__:
+        strategy, group = Strategy(details["strategy"]), details["group"]
+    else:
+        strategy, group = _by_constraint(bundle)
     rescheduling = details is not None and details["state"] == "RESCHEDULING"
     return Gang(strategy, bundles, 1, GroupId(group), rescheduling)
+
+
+def _by_constraint(bundle: pb.ResourceRequest) -> tuple[Strategy, str]:
+    for constraint in bundle.placement_constraints[:1]:
+        if constraint.HasField("anti_affinity"):
+            return Strategy.STRICT_SPREAD, constraint.anti_affinity.label_name.removeprefix(GROUP_LABEL)
+        return Strategy.STRICT_PACK, constraint.affinity.label_name.removeprefix(GROUP_LABEL)
+    return Strategy.PACK, ""  # as is SPREAD, which carries no constraint either
 
 
 def _term_order(term: Term) -> tuple[str, bool, list[str]]:

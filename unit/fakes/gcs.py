@@ -110,9 +110,17 @@ class FakeGcs(grpc.GenericRpcHandler):
         """Add a node with 4 CPUs, or ``total``, all of it available; return it, to be changed at will."""
         number = len(self.state.node_states) + 1
         total = {"CPU": 4.0} if total is None else total
-        given = {"node_id": number.to_bytes(28, "big"), "available_resources": total} | fields
+        defaults = {
+            "node_id": number.to_bytes(28, "big"),
+            "available_resources": total,
+            "node_ip_address": "127.0.0.1",
+        }
         node = pb.NodeState(
-            instance_id=pod, ray_node_type_name=type, status=status, total_resources=total, **given
+            instance_id=pod,
+            ray_node_type_name=type,
+            status=status,
+            total_resources=total,
+            **(defaults | fields),
         )
         self.state.node_states.append(node)
         return self.state.node_states[-1]
@@ -135,6 +143,29 @@ class FakeGcs(grpc.GenericRpcHandler):
             requests=requests,
             bundle_selectors=[pb.BundleSelector(resource_requests=requests)],
         )
+
+    def request(self, bundles: Iterable[Mapping[str, float]]) -> None:
+        """Have ``request_resources`` called."""
+        self.state.ClearField("cluster_resource_constraints")
+        requests = [
+            pb.ResourceRequestByCount(request=pb.ResourceRequest(resources_bundle=bundle), count=1)
+            for bundle in bundles
+        ]
+        if requests:
+            self.state.cluster_resource_constraints.add(resource_requests=requests)
+
+    def occupy(self, node: pb.NodeState, cpus: float = 1.0) -> None:
+        """Have a task run on a node."""
+        node.available_resources["CPU"] -= cpus
+        node.status, node.idle_duration_ms = pb.RUNNING, 0
+
+    def free(self, node: pb.NodeState) -> None:
+        """Have no task run on a node any more; upon which one that is draining dies."""
+        if node.status == pb.DRAINING:
+            _die(node)
+        elif node.status == pb.RUNNING:
+            node.available_resources["CPU"] = node.total_resources["CPU"]
+            node.status = pb.IDLE
 
     # ---- faults ----
 
@@ -201,16 +232,19 @@ class FakeGcs(grpc.GenericRpcHandler):
         for node in self.state.node_states:
             if node.node_id != request.node_id or node.status == pb.DEAD:
                 continue
-            if request.reason == pb.DRAIN_NODE_REASON_PREEMPTION:
-                node.status = pb.DEAD if node.status == pb.IDLE else pb.DRAINING
-            elif node.status == pb.IDLE:
-                node.status = pb.DEAD
+            if node.status == pb.IDLE:
+                _die(node)
+            elif request.reason == pb.DRAIN_NODE_REASON_PREEMPTION:
+                node.status = pb.DRAINING
             else:
                 return pb.DrainNodeReply(rejection_reason_message="The node is no longer idle.")
-            if node.status == pb.DEAD:
-                node.ClearField("total_resources")
-                node.ClearField("available_resources")
         return pb.DrainNodeReply(is_accepted=True)
+
+
+def _die(node: pb.NodeState) -> None:
+    node.status = pb.DEAD
+    for field in ("total_resources", "available_resources", "labels", "dynamic_labels"):
+        node.ClearField(field)
 
 
 def answer(message: bytes) -> Act:
