@@ -202,8 +202,9 @@ def is_deeper(value: Json, levels: int) -> bool:
 
 def _step(key: str) -> str:
     """Return a key as a part of a path: on one line, and of a length that can be read."""
-    text = key[:_MAX_STEP]
-    text = text if text.isprintable() else text.encode("unicode_escape").decode()
+    if len(key) <= _MAX_STEP and key.isprintable():
+        return key
+    text = key[:_MAX_STEP].encode("unicode_escape").decode()
     return text if len(key) <= _MAX_STEP else f"{text}…"
 
 

@@ -41,8 +41,13 @@ def parse_quantity(value: Json) -> Fraction:
     found = _QUANTITY.fullmatch(_digits(value))
     if found is None:
         raise ValueError(f"{shown(value)} is not a quantity such as 500m, 2 or 1.5Gi")
-    number, unit = Fraction(found["number"]), found["unit"] or ""
-    return number * _UNITS.get(unit, Fraction(10) ** int(found["exponent"] or 0))
+    text = found["number"]
+    # By way of int where that does: all sizes of all pods come through here, each time a cluster is seen.
+    number = Fraction(int(text) if text.isdecimal() else text)
+    if unit := found["unit"]:
+        return number * _UNITS[unit]
+    exponent = found["exponent"]
+    return number * Fraction(10) ** int(exponent) if exponent else number
 
 
 def parse_amount(value: Json) -> int:

@@ -10,10 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from rayctl.api.document import Document, Json, Reader, SpecError
+from rayctl.api.document import Document, Json, Reader, SpecError, shown
+from rayctl.api.name_rules import check_cluster_name, check_resource_names, check_types
 from rayctl.api.names import ClusterKey, TypeName, Uid
+from rayctl.api.pod_rules import check_arguments, check_pod
 from rayctl.api.quantity import ResourceSet, parse_amount
 from rayctl.api.restart import NO_MARKS, RestartMarks, parse_marks
+from rayctl.api.service_rules import check_annotations, check_ports
 from rayctl.api.upgrade import DEFAULT_UPGRADE, UpgradeStrategy, parse_strategy
 
 DEFAULT_MAX_WORKERS = 2
@@ -21,6 +24,8 @@ DEFAULT_UPSCALING_SPEED = 1.0
 DEFAULT_IDLE_MINUTES = 5.0
 DEFAULT_DRAIN_SECONDS = 300
 DEFAULT_JOIN_SECONDS = 600
+
+_COMMANDS = ("headSetupCommands", "workerSetupCommands", "headStartRayCommands", "workerStartRayCommands")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +135,13 @@ def parse_cluster(document: Mapping[str, Json]) -> RayCluster:
     """
     root = Reader(document)
     metadata, spec = root.inner("metadata"), root.inner("spec")
-    pod_types = tuple(_pod_type(reader) for reader in spec.each("podTypes"))
+    pod_types = tuple(_pod_type(reader, metadata.text("name")) for reader in spec.each("podTypes"))
     head_type = TypeName(spec.text("headPodType"))
-    _check_types(spec, head_type, pod_types)
+    check_cluster_name(metadata)
+    check_types(spec, head_type, [pod_type.name for pod_type in pod_types])
+    check_ports(spec)
+    for key in _COMMANDS:
+        check_arguments(spec, key)
     generation = metadata.value.get("generation")
     cluster = RayCluster(
         key=ClusterKey(metadata.text("namespace"), metadata.text("name")),
@@ -162,13 +171,17 @@ def parse_cluster(document: Mapping[str, Json]) -> RayCluster:
     return cluster
 
 
-def _pod_type(reader: Reader) -> PodType:
+def _pod_type(reader: Reader, cluster: str) -> PodType:
     pod = reader.mapping("podConfig")
     containers = Reader(pod, reader.at("podConfig"), reader.errors).inner("spec").each("containers")
     if not containers:
         reader.wrong(
             "podConfig.spec.containers", "there is no container", "add one that has Ray in its image"
         )
+    check_pod(reader, cluster)
+    check_resource_names(reader)
+    check_arguments(reader, "setupCommands")
+    check_arguments(reader, "workerSetupCommands")
     setup = reader.texts("setupCommands")
     strategy = reader.inner("upgradeStrategy")
     worker_setup = reader.texts("workerSetupCommands")
@@ -189,11 +202,12 @@ def _count(reader: Reader, key: str, default: int) -> int:
 
 
 def _head_service(reader: Reader) -> HeadService:
+    check_annotations(reader)
     text = reader.text("type", ServiceType.CLUSTER_IP)
     try:
         kind = ServiceType(text)
     except ValueError:
-        reader.wrong("type", f"{text!r} is no type of Service", f"write one of {', '.join(ServiceType)}")
+        reader.wrong("type", f"{shown(text)} is no type of Service", f"write one of {', '.join(ServiceType)}")
         kind = ServiceType.CLUSTER_IP
     return HeadService(kind, reader.strings("annotations"))
 
@@ -215,21 +229,3 @@ def _service_port(reader: Reader) -> ServicePort:
         reader.wrong("targetPort", "neither a port number nor a port's name", "write the container's port")
         target = 0
     return ServicePort(reader.text("name"), reader.count("port") or 0, target)
-
-
-def _check_types(spec: Reader, head_type: TypeName, pod_types: tuple[PodType, ...]) -> None:
-    names = [pod_type.name for pod_type in pod_types]
-    if not names:
-        spec.wrong("podTypes", "there is no pod type", "add one for the head")
-    for index, name in enumerate(names):
-        if not name:
-            spec.wrong(f"podTypes[{index}].name", "a pod type without a name", "give it one")
-        elif name in names[:index]:
-            spec.wrong(
-                f"podTypes[{index}].name", f"{name!r} is there already", "give each type a name of its own"
-            )
-    if head_type not in names:
-        have = ", ".join(name for name in names if name) or "none"
-        spec.wrong(
-            "headPodType", f"no pod type is called {head_type!r}", f"name one of spec.podTypes: {have}"
-        )

@@ -38,6 +38,10 @@ class ConditionType(StrEnum):
     SUSPENDED = "Suspended"
 
 
+NEEDED = (ConditionType.ACCEPTED, ConditionType.HEAD_READY, ConditionType.WORKERS_READY)
+"""What is true of a cluster that runs."""
+
+
 @dataclass(frozen=True, slots=True)
 class Condition:
     """One condition. ``true`` is None for Unknown."""

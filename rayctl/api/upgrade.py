@@ -76,7 +76,9 @@ def _parse_share(reader: Reader, key: str, default: Share) -> Share:
         return value
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_COUNT:
         return value
-    reader.wrong(key, f"{shown(value)} is neither a number nor a percentage", "write 0 or more, or such as 25%")
+    reader.wrong(
+        key, f"{shown(value)} is neither a number nor a percentage", "write 0 or more, or such as 25%"
+    )
     return default
 
 

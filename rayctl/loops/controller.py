@@ -18,7 +18,7 @@ from rayctl.api.document import SpecError
 from rayctl.api.names import ClusterKey
 from rayctl.api.observed import ClusterView, PodView
 from rayctl.api.raycluster import RayCluster
-from rayctl.api.status import Phase, RayClusterStatus, settle, status_document
+from rayctl.api.status import NEEDED, Phase, RayClusterStatus, settle, status_document
 from rayctl.clock import Clock
 from rayctl.core.autoscale.minimum import minimum
 from rayctl.core.build.ray_start import gcs_port
@@ -219,7 +219,8 @@ class Controller:
             return
         at = self._clock.monotonic()
         early = state.status_written + STATUS_INTERVAL - at
-        if early > 0 and (wanted.phase in _ON_THE_WAY or wanted.phase == view.status.phase):
+        patient = wanted.phase in _ON_THE_WAY or wanted.phase == view.status.phase
+        if early > 0 and patient and not decision.urgent:
             self._queue.add_after(view.key, early)
             return
         state.status_written = at
@@ -235,5 +236,5 @@ class Controller:
 
 def _log_change(before: RayClusterStatus, after: RayClusterStatus, log: ClusterLog) -> None:
     if before.phase != after.phase:
-        why = "; ".join(c.message or c.reason for c in after.conditions if not c.true)
+        why = "; ".join(c.message or c.reason for c in after.conditions if c.type in NEEDED and not c.true)
         log.info("%s%s", after.phase, f" ({why})" if why else "")

@@ -114,4 +114,6 @@ class Decision:
     wake_after: float | None = None
     """Seconds until something is due although nothing changed; None: nothing is."""
     standing: tuple[Note, ...] = ()
-    """What is told once for as long as it stays so: a pod that hangs, a drain that was refused."""
+    """What is told once for as long as it stays so: a pod that hangs, a restart to come."""
+    urgent: bool = False
+    """Whether the next pass waits for the status to be written."""

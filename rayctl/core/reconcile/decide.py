@@ -44,7 +44,7 @@ def decide(cluster: RayCluster, seen: Observed, targets: Targets, now: datetime)
         heads.take_down(work, seen, restart.why)
     elif restart.why:
         text = f"Restarting Ray on the whole cluster: {restart.why}"
-        work.notes.append(Note(Reason.RESTARTING_HEAD, text))
+        work.standing.append(Note(Reason.RESTARTING_HEAD, text))
     else:
         heads.fill(work, seen)
         workers.clear_lost_sessions(work, seen)
@@ -52,7 +52,8 @@ def decide(cluster: RayCluster, seen: Observed, targets: Targets, now: datetime)
         for pod_type in cluster.pod_types:
             workers.fill(work, seen, pod_type, targets.get(pod_type.name, 0))
     settled = not work.actions and not restart.why
-    return _decision(work, running_status(cluster, seen, targets, removal, restart, settled=settled))
+    status = running_status(cluster, seen, targets, removal, restart, settled=settled)
+    return _decision(work, status, urgent=bool(restart.why))
 
 
 def refuse(view: ClusterView, error: SpecError) -> Decision:
@@ -63,13 +64,14 @@ def refuse(view: ClusterView, error: SpecError) -> Decision:
     return Decision(actions=(), status=refused_status(view, error), notes=notes)
 
 
-def _decision(work: Worklist, status: RayClusterStatus) -> Decision:
+def _decision(work: Worklist, status: RayClusterStatus, *, urgent: bool = False) -> Decision:
     return Decision(
         actions=work.actions,
         status=status,
         notes=(*work.notes, *work.summary()),
         wake_after=min(work.waits, default=None),
         standing=tuple(work.standing),
+        urgent=urgent,
     )
 
 

@@ -30,7 +30,7 @@ class Blueprint:
         if pod.asked_to_go:
             return ASKED
         if pod.fingerprint != self.fingerprint:
-            return f"spec.podTypes: {pod.pod_type} has changed since it was made"
+            return f"the spec of type {pod.pod_type} has changed since it was made"
         if pod.restart is not None and pod.restart != self.restart:
             return "a restart was asked for by a label or an annotation"
         return ""

@@ -14,6 +14,7 @@ from rayctl.api.names import Role, head_service_name
 from rayctl.api.observed import ClusterView, PodView
 from rayctl.api.raycluster import PodType, RayCluster
 from rayctl.api.status import (
+    NEEDED,
     Condition,
     ConditionType,
     HeadStatus,
@@ -123,14 +124,13 @@ def _type_status(
 
 def _phase(cluster: RayCluster, seen: Observed, head: PodView | None, told: Sequence[Condition]) -> Phase:
     by_type = {condition.type: condition for condition in told}
-    needed = (ConditionType.ACCEPTED, ConditionType.HEAD_READY, ConditionType.WORKERS_READY)
     if by_type[ConditionType.SUSPENDED].true:
         return Phase.SUSPENDED
     if cluster.suspend:
         return Phase.UPDATING
-    if any(by_type[kind].reason in _FAILURES for kind in needed):
+    if any(by_type[kind].reason in _FAILURES for kind in NEEDED):
         return Phase.ERROR
-    if all(by_type[kind].true for kind in needed):
+    if all(by_type[kind].true for kind in NEEDED):
         return Phase.UPDATING if by_type[ConditionType.UPGRADING].true else Phase.RUNNING
     if head is None:
         return Phase.PENDING

@@ -1,0 +1,173 @@
+"""A namespace on real nodes with an operator of its own, and what a test does there with a Ray cluster."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Any
+
+import yaml
+
+from e2e.cluster import Cluster
+from e2e.operator_process import install_rights, kubeconfig_of, wait_for
+from e2e.terminal import REPOSITORY
+
+CRD = str(REPOSITORY / "crd" / "raycluster.yaml")
+IMAGE = "rayproject/ray:2.60.0"
+READY_WITHIN = 180.0
+"""Seconds: for Ray to start on a busy machine."""
+
+
+def ray_pod(**container: Any) -> dict[str, Any]:
+    """Return a small pod for Ray; keywords are fields of its container."""
+    node = {
+        "name": "ray-node",
+        "image": IMAGE,
+        "resources": {
+            "requests": {"cpu": "300m", "memory": "512Mi"},
+            "limits": {"memory": "2Gi"},
+        },
+    }
+    return {"apiVersion": "v1", "kind": "Pod", "spec": {"containers": [node | container]}}
+
+
+class Life:
+    """One namespace; pods and Ray clusters in it by name."""
+
+    def __init__(self, cluster: Cluster, namespace: str, folder: Path) -> None:
+        self.cluster = cluster
+        self.namespace = namespace
+        self.folder = folder
+        cluster.kubectl("apply", "-f", CRD)
+        install_rights(cluster, namespace)
+        self.kubeconfig = kubeconfig_of(cluster, namespace, folder)
+
+    def kubectl(self, *words: str, stdin: str | None = None, check: bool = True) -> str:
+        """Run kubectl in the namespace and return what it prints."""
+        return self.cluster.kubectl("-n", self.namespace, *words, stdin=stdin, check=check).stdout
+
+    def get(self, *words: str) -> Any:
+        """Return what `kubectl get … -o json` answers."""
+        return json.loads(self.kubectl("get", *words, "-o", "json"))
+
+    def events(self, reason: str) -> list[str]:
+        """Return the messages of the Events of a reason."""
+        return [event["message"] for event in self.get("events")["items"] if event["reason"] == reason]
+
+
+class Ray:
+    """One Ray cluster: a head that runs no tasks, and one type of workers with 1 CPU each."""
+
+    def __init__(self, life: Life, name: str, workers: int = 1, **spec: Any) -> None:
+        self.life = life
+        self.name = name
+        head = {"name": "head", "rayResources": {"CPU": 0}, "podConfig": ray_pod()}
+        small = {"name": "small", "minWorkers": workers, "rayResources": {"CPU": 1}, "podConfig": ray_pod()}
+        self.document: dict[str, Any] = {
+            "apiVersion": "cluster.ray.io/v1",
+            "kind": "RayCluster",
+            "metadata": {"name": name},
+            "spec": {"headPodType": "head", "maxWorkers": 9, "podTypes": [head, small], **spec},
+        }
+
+    @property
+    def small(self) -> dict[str, Any]:
+        """The type of its workers, to be changed before :meth:`apply`."""
+        found: dict[str, Any] = self.document["spec"]["podTypes"][1]
+        return found
+
+    @property
+    def head_type(self) -> dict[str, Any]:
+        """The head's type, to be changed before :meth:`apply`."""
+        found: dict[str, Any] = self.document["spec"]["podTypes"][0]
+        return found
+
+    def apply(self) -> None:
+        """Apply the document as it is now."""
+        self.life.kubectl("apply", "-f", "-", stdin=yaml.safe_dump(self.document))
+
+    def start(self) -> None:
+        """Apply it and wait until it runs."""
+        self.apply()
+        self.wait_running()
+
+    def status(self) -> dict[str, Any]:
+        """Return its status."""
+        status: dict[str, Any] = self.life.get("rayclusters.cluster.ray.io", self.name).get("status", {})
+        return status
+
+    def condition(self, kind: str) -> dict[str, Any]:
+        """Return one of its conditions, {} when it is not there."""
+        found = (one for one in self.status().get("conditions", []) if one["type"] == kind)
+        return next(found, {})
+
+    def pods(self, role: str = "") -> dict[str, dict[str, Any]]:
+        """Return its pods by name, also those that are on their way out."""
+        selector = f"ray-cluster-name={self.name}" + (f",ray-node-type={role}" if role else "")
+        return {pod["metadata"]["name"]: pod for pod in self.life.get("pods", "-l", selector)["items"]}
+
+    def live(self, role: str = "") -> dict[str, str]:
+        """Return the ID of Ray's container of each pod that is not on its way out, '' while it has none."""
+        return {
+            name: (pod["status"].get("containerStatuses") or [{}])[0].get("containerID", "")
+            for name, pod in self.pods(role).items()
+            if "deletionTimestamp" not in pod["metadata"]
+        }
+
+    def head(self) -> str:
+        """Return the name of its head's pod."""
+        (name,) = self.live("head")
+        return name
+
+    def wait_running(self) -> None:
+        """Wait until it runs as its spec says."""
+        wait_for(f"{self.name} runs", self.runs, READY_WITHIN)
+
+    def runs(self) -> bool:
+        """Whether it runs as its spec says."""
+        resource = self.life.get("rayclusters.cluster.ray.io", self.name)
+        status = resource.get("status", {})
+        current = status.get("observedGeneration") == resource["metadata"]["generation"]
+        return bool(current and status.get("phase") == "Running")
+
+    def python(self, program: str) -> str:
+        """Run a Python program on the head and return what it prints."""
+        begin = "import ray; ray.init('auto', log_to_driver=False, logging_level='ERROR')\n"
+        return self.life.kubectl("exec", "-i", self.head(), "--", "python", "-", stdin=begin + program)
+
+    def start_python(self, program: str) -> Program:
+        """Start a Python program on the head."""
+        begin = "import ray; ray.init('auto', log_to_driver=False, logging_level='ERROR')\n"
+        words = ["kubectl", "-n", self.life.namespace, "exec", "-i", self.head(), "--", "python", "-"]
+        with TemporaryFile("w+") as file:
+            file.write(begin + program)
+            file.seek(0)
+            return Program(
+                subprocess.Popen(
+                    words,
+                    env=dict(self.life.cluster.environment),
+                    stdin=file,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    text=True,
+                )
+            )
+
+
+class Program:
+    """A program that runs on a head."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    def result(self, timeout: float = 120) -> str:
+        """Wait for its end and return what it printed."""
+        return self._process.communicate(timeout=timeout)[0]
+
+
+def same_containers(before: Mapping[str, str], after: Mapping[str, str]) -> bool:
+    """Return whether all of ``before`` still run, in the same containers."""
+    return before.items() <= after.items()
