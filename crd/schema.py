@@ -19,7 +19,8 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from rayctl.api.document import MAX_COUNT, Document, Json
 from rayctl.api.names import TypeName
 
-LABEL_VALUE_LENGTH = 63
+LABEL_LENGTH = 63
+"""Most characters of a label's value, and of a DNS label."""
 
 _SCALARS: Mapping[Any, tuple[Document, Document]] = {
     bool: ({"type": "boolean"}, {}),
@@ -175,7 +176,7 @@ def _scalar(hint: Any, side: Side) -> Document:
 
 def _scalar_and_limits(hint: Any) -> tuple[Document, Document]:
     if hint is TypeName:
-        return {"type": "string"}, {"maxLength": LABEL_VALUE_LENGTH}
+        return {"type": "string"}, {"maxLength": LABEL_LENGTH}
     if isinstance(hint, type) and issubclass(hint, StrEnum):
         return {"type": "string"}, {"enum": [str(member) for member in hint]}
     if hint not in _SCALARS:

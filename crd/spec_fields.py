@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from crd.pod import POD
-from crd.schema import Field, Rule, Shape, Side
+from crd.schema import LABEL_LENGTH, Field, Rule, Shape, Side
 from rayctl.api.document import MAX_COUNT, Document, Json
+from rayctl.api.name_rules import LONGEST_NAME, MOST_RESOURCES
 from rayctl.api.names import head_service_name
 from rayctl.api.quantity import MAX_AMOUNT
 from rayctl.api.raycluster import HeadService, PodType, RayCluster, ServicePort
@@ -13,9 +14,9 @@ from rayctl.api.upgrade import UpgradeStrategy
 # Bounds that no real cluster meets; without them the API server refuses the rules as too dear.
 _MOST_POD_TYPES = 100
 _MOST_SERVICE_PORTS = 100
-_DNS_LABEL_LENGTH = 63
 
-_LONGEST_NAME = _DNS_LABEL_LENGTH - len(head_service_name(""))
+# The empty one counts as the number of the Service's port.
+_TARGET_NAME = "^(([0-9]+-)*[0-9]*[a-z][a-z0-9]*(-[a-z0-9]+)*)?$"
 
 # Ray starts no node with a fraction of a resource.
 _AMOUNT: Document = {"type": "integer", "format": "int64", "minimum": 0, "maximum": MAX_AMOUNT}
@@ -79,7 +80,7 @@ SERVICE_PORT = Shape(
             "name",
             """Name of the port. The name of a default (client, dashboard, ray-serve) replaces that one;
             another name adds a port.""",
-            limits={"maxLength": _DNS_LABEL_LENGTH},
+            limits={"maxLength": LABEL_LENGTH},
             rules=(
                 Rule(
                     holds="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
@@ -94,6 +95,12 @@ SERVICE_PORT = Shape(
             "The port of the head's container: its number, or its name in the container's ports.",
             # minimum and maximum look at numbers, maxLength at names.
             limits={"minimum": 1, "maximum": 65535, "maxLength": 15},
+            rules=(
+                Rule(
+                    holds=f"type(self) == int || self.matches('{_TARGET_NAME}')",
+                    message="a port's name has only a-z, 0-9 and '-', and a letter; a number has no quotes",
+                ),
+            ),
         ),
     ),
 )
@@ -133,7 +140,7 @@ POD_TYPE = Shape(
             """What Ray is told that a pod of this type offers, by the name of the resource: custom resources
             such as {"accelerator": 1}, or another number than the detected one, such as {"CPU": 0} for a head
             that shall run no tasks. Whole numbers; memory and object_store_memory are in bytes.""",
-            limits={"additionalProperties": _AMOUNT},
+            limits={"additionalProperties": _AMOUNT, "maxProperties": MOST_RESOURCES},
         ),
         Field(
             "setupCommands",
@@ -291,9 +298,9 @@ SPEC = Shape(
 # only when a cluster is made, as a name never changes and an old object must still be deletable.
 NAME_RULES = (
     Rule(
-        holds=f"self.metadata.name.size() <= {_LONGEST_NAME}",
-        message=f"too long: at most {_LONGEST_NAME} characters, as the head's Service is "
-        f"called {head_service_name('<name>')} and may have {_DNS_LABEL_LENGTH}",
+        holds=f"self.metadata.name.size() <= {LONGEST_NAME}",
+        message=f"too long: at most {LONGEST_NAME} characters, as the head's Service is "
+        f"called {head_service_name('<name>')} and may have {LABEL_LENGTH}",
         at=".metadata.name",
         on_create_only=True,
     ),

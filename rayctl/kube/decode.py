@@ -16,13 +16,18 @@ from rayctl.api import names
 from rayctl.api.document import Document, SpecError
 from rayctl.api.names import ClusterKey, PodName, Role, TypeName, Uid
 from rayctl.api.observed import ClusterView, PodView, ServiceView
+from rayctl.api.pod_rules import MAX_DEPTH
 from rayctl.api.raycluster import RayCluster, parse_cluster
 from rayctl.api.status import parse_status
+from rayctl.kube.nesting import cut
 
 Wire = bytes | msgspec.Raw
 """One JSON object as it came."""
 
 _MAX_MESSAGE = 256
+
+_DEEPEST = 2 * MAX_DEPTH
+"""Levels: so many that a pod which was cut is still deeper than it may be, and is refused for it."""
 
 
 class _Struct(msgspec.Struct, frozen=True, gc=False, rename="camel"):
@@ -147,12 +152,15 @@ T = TypeVar("T")
 
 
 def read(body: Wire, kind: type[T]) -> T:
-    """Return JSON as a record of that type.
+    """Return JSON as a record of that type; what no decoder can follow of it counts as null.
 
     Raises:
         msgspec.DecodeError: it isn't one.
     """
-    return msgspec.json.decode(body, type=kind)
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except RecursionError:
+        return msgspec.json.decode(cut(bytes(body), _DEEPEST), type=kind)
 
 
 def pod_view(body: Wire) -> PodView:

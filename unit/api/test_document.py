@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from rayctl.api.document import FieldError, Reader, SpecError
+from rayctl.api.document import MAX_ERRORS, MAX_NUMBER, FieldError, Reader, SpecError, is_deeper, shown
 
 
 def told(reader: Reader) -> list[str]:
@@ -71,7 +71,10 @@ def test_a_field_of_the_wrong_kind_is_told_with_its_path(method: str, value: Any
     assert told(reader) == [f"spec.x.field: {problem}"]
 
 
-@pytest.mark.parametrize(("value", "result"), [(2, 2.0), (0.5, 0.5), (0, 0.0), (None, 7.0)])
+@pytest.mark.parametrize(
+    ("value", "result"),
+    [(2, 2.0), (0.5, 0.5), (0, 0.0), (None, 7.0), (1e308, MAX_NUMBER), (10**400, MAX_NUMBER)],
+)
 def test_a_number_may_have_a_fraction(value: Any, result: float) -> None:
     assert Reader({"field": value}).number("field", 7.0) == result
 
@@ -100,3 +103,70 @@ def test_a_spec_error_tells_all_its_fields() -> None:
     error = SpecError((FieldError("a", "is wrong", "mend it"), FieldError("b", "too", "likewise")))
 
     assert str(error) == "a: is wrong; mend it; b: too; likewise"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        pytest.param("a\nb", r"'a\nb'", id="on one line"),
+        pytest.param("x" * 61, f"'{'x' * 60}' …", id="a long text is cut"),
+        pytest.param(2.5, "2.5", id="a number"),
+        pytest.param(10**5000, "a number of more than 18 digits", id="a number that Python does not write"),
+        pytest.param(True, "true", id="as YAML has it"),
+        pytest.param(None, "nothing", id="nothing"),
+        pytest.param([[1]], "a list", id="a list by its kind"),
+        pytest.param({"a": 1}, "a mapping", id="a mapping by its kind"),
+    ],
+)
+def test_a_value_is_shown_so_that_it_can_be_read(value: Any, text: str) -> None:
+    assert shown(value) == text
+
+
+def test_a_path_stays_on_one_line_and_short() -> None:
+    reader = Reader({}, "spec")
+
+    reader.wrong("a\nb" + "x" * 10**6, "is wrong", "mend it")
+
+    (error,) = reader.errors
+    assert error.path == "spec.a\\nb" + "x" * 77 + "…"
+
+
+def test_an_error_is_told_once() -> None:
+    reader = Reader({"field": 1})
+
+    reader.text("field")
+    reader.text("field")
+
+    assert told(reader) == ["field: a number where a string is needed"]
+
+
+def test_of_very_many_errors_the_first_are_told_and_that_there_are_more() -> None:
+    reader = Reader({"list": [1] * 10**4})
+
+    reader.texts("list")
+
+    assert len(reader.errors) == MAX_ERRORS + 1
+    assert told(reader)[0] == "list[0]: a number where a string is needed"
+    assert told(reader)[-1] == "spec: more than 50 fields are wrong"
+    assert len(str(SpecError(tuple(reader.errors)))) < 2**15
+
+
+def nested(levels: int) -> Any:
+    value: Any = 1
+    for number in range(levels):
+        value = [value] if number % 2 else {"a": value, "b": 2}
+    return value
+
+
+@pytest.mark.parametrize(
+    ("value", "levels", "deeper"),
+    [
+        pytest.param(1, 0, False, id="no level at all"),
+        pytest.param({}, 0, True, id="an empty mapping is a level"),
+        pytest.param(nested(5), 5, False, id="as many as may be"),
+        pytest.param(nested(6), 5, True, id="one more"),
+        pytest.param(nested(10**5), 50, True, id="more than Python can recurse"),
+    ],
+)
+def test_depth_is_told_without_going_down_it(value: Any, levels: int, deeper: bool) -> None:
+    assert is_deeper(value, levels) is deeper

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rayctl.api.document import Reader
+from rayctl.api.document import Reader, shown
 from rayctl.api.upgrade import Share, UpgradeStrategy, UpgradeType, parse_strategy
 
 SHARES = st.integers(0, 2000) | st.integers(0, 100).map(lambda part: f"{part}%")
@@ -55,7 +55,9 @@ def test_what_is_no_share_is_told_and_the_default_stands(share: Any) -> None:
 
     assert strategy == UpgradeStrategy()
     (error,) = errors
-    assert error.startswith(f"spec.upgradeStrategy.maxSurge: {share!r} is neither a number nor a percentage;")
+    assert error.startswith(
+        f"spec.upgradeStrategy.maxSurge: {shown(share)} is neither a number nor a percentage;"
+    )
     assert error.endswith("write 0 or more, or such as 25%")
 
 

@@ -9,7 +9,7 @@ import pytest
 from rayctl.api.document import SpecError
 from rayctl.api.names import ClusterKey, Role
 from rayctl.api.raycluster import RayCluster
-from rayctl.kube.decode import cluster_view, pod_view, service_view
+from rayctl.kube.decode import Event, Page, cluster_view, pod_view, read, service_view
 from unit.builders import UID, a_cluster_document
 
 WAITING_FOR_IMAGE = {"waiting": {"reason": "ImagePullBackOff", "message": "Back-off pulling image"}}
@@ -199,3 +199,37 @@ def test_a_cluster_that_is_not_understood_says_why() -> None:
 def test_what_is_no_object_is_an_error() -> None:
     with pytest.raises(msgspec.DecodeError):
         pod_view(b'{"metadata": []}')
+
+
+def nested(levels: int) -> bytes:
+    """A RayCluster with a pod that is nested so deep, as the API server keeps it."""
+    whole = orjson.dumps(a_cluster_document()).replace(
+        b'"spec":{"containers"', b'"spec":{"x":"@","containers"'
+    )
+    assert b'"@"' in whole
+    return whole.replace(b'"@"', b'{"a":' * levels + b"1" + b"}" * levels)
+
+
+@pytest.mark.parametrize("levels", [60, 500, 1500, 9000])
+def test_a_cluster_without_a_bottom_is_refused_and_stops_nobody(levels: int) -> None:
+    refused = cluster_view(nested(levels)).spec
+
+    assert isinstance(refused, SpecError)
+    assert [(error.path, error.problem) for error in refused.fields] == [
+        (f"spec.podTypes[{index}].podConfig", "mappings and lists stand more than 50 deep in each other")
+        for index in (0, 1)
+    ]
+
+
+def test_it_takes_neither_the_list_nor_the_stream_along_that_it_stands_in() -> None:
+    body = nested(9000)
+
+    page = read(b'{"metadata":{"resourceVersion":"7"},"items":[' + body + b"," + body + b"]}", Page)
+    event = read(b'{"type":"ADDED","object":' + body + b"}", Event)
+
+    assert page.metadata.resource_version == "7"
+    assert page.items is not None
+    for wire in (*page.items, event.object):
+        view = cluster_view(wire)
+        assert view.key.name == "example-cluster"
+        assert isinstance(view.spec, SpecError)
