@@ -39,8 +39,8 @@ lint: setup ## Formatting, style, types, import contracts, dead code
 unit: setup ## No cluster, under a minute
 	$(BIN)/pytest unit
 
-integration: setup ## Against a real kube-apiserver
-	$(BIN)/pytest e2e -m apiserver --timeout 300
+integration: setup ## Against a real kube-apiserver, and a real Ray head
+	$(BIN)/pytest e2e -m "apiserver or ray" --timeout 300
 
 e2e: setup ## On real nodes with real Ray
 	$(BIN)/pytest e2e -m nodes --timeout 900
@@ -57,7 +57,7 @@ bed-status: setup ## Say what runs
 	@$(BIN)/python -m e2e.cluster status
 
 ##@ Development
-.PHONY: setup lock format crd image bench clean
+.PHONY: setup lock format crd proto image bench clean
 setup: $(STAMP) ## Make .venv from the lock file
 
 # The lock has hashes of every wheel: two machines get the same versions, or an error.
@@ -83,6 +83,9 @@ format: setup ## Format the code and mend what ruff can mend
 
 crd: setup ## Write crd/raycluster.yaml from the types
 	$(BIN)/python crd/generate.py
+
+proto: setup ## Write rayctl/gcs/protocol_pb2.py and its stub from protocol.proto
+	$(BIN)/python -m grpc_tools.protoc --proto_path=. --python_out=. --pyi_out=. rayctl/gcs/protocol.proto
 
 image: setup ## Build the operator's image
 	@$(BIN)/python -c 'from e2e.cluster.images import ensure; from e2e.cluster.image_recipes import Kind; print(ensure(Kind.OPERATOR))'
