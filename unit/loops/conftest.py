@@ -53,13 +53,27 @@ class World:
 
 
 @pytest.fixture
-async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+async def server() -> AsyncIterator[FakeApiServer]:
+    async with FakeApiServer() as server:
+        yield server
+
+
+@pytest.fixture
+def namespaces() -> tuple[str, ...]:
+    """Which namespaces are watched."""
+    return ("ray",)
+
+
+@pytest.fixture
+async def world(
+    server: FakeApiServer, namespaces: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[World]:
     monkeypatch.setattr(controller_module, "STATUS_INTERVAL", 0.05)
     clock = SystemClock()
-    async with FakeApiServer() as server, FakeGcs() as ray:
+    async with FakeGcs() as ray:
         connection = await Connection.open(Source(server.kubeconfig(tmp_path)), clock)
         async with KubeClient(connection, clock, identity="me") as client:
-            cache = Cache(client, ("ray",), clock)
+            cache = Cache(client, namespaces, clock)
             writer = Writer(client, lambda: Monotonic(clock.monotonic() + 10), clock)
             events = Events(writer, clock, "me")
             traces = Traces()
