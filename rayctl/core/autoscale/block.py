@@ -40,6 +40,8 @@ class Block:
     fingerprint: str
     """Of the template that was in trouble."""
     level: int = 0
+    since: Monotonic = _LONG_AGO
+    """When it was last found to be so."""
     until: Monotonic = _LONG_AGO
     """When a probe may be made."""
     cause: BlockCause = BlockCause.FAILING
@@ -88,7 +90,7 @@ def review(
 def allowances(
     blocks: Blocks, offers: Iterable[TypeOffer], workers: Sequence[Worker], now: Monotonic
 ) -> dict[TypeName, int]:
-    """Return how many units each blocked type may launch: one when its time has come and none is on its way."""
+    """Return how many units each blocked type may launch: one, once it is time and none is on its way."""
     allowed: dict[TypeName, int] = {}
     for offer in offers:
         block = blocks.get(offer.name)
@@ -120,6 +122,7 @@ def _worse(block: Block, cause: BlockCause, message: str, now: Monotonic) -> Blo
     return replace(
         block,
         level=block.level + 1,
+        since=now,
         until=Monotonic(now + wait),
         cause=cause,
         message=message or block.message,

@@ -14,6 +14,7 @@ from rayctl.core.autoscale.axes import Axes, Group, LabelValues, Purpose, Vector
 from rayctl.core.autoscale.block import Block, BlockCause
 from rayctl.core.autoscale.demand import Demand, Gang, Shape, Strategy
 from rayctl.core.autoscale.ledger import Fresh, Ledger
+from rayctl.core.autoscale.space import Cell
 from rayctl.core.autoscale.wording import amount_text, selectors_text
 from rayctl.core.autoscale.workers import ALIVE, Worker, WorkerState
 
@@ -46,6 +47,17 @@ class Unmet:
 
 
 @dataclass(frozen=True, slots=True)
+class Coming:
+    """What nodes are launched for, or would be if upscalingSpeed let them."""
+
+    purpose: Purpose
+    subject: Demand
+    """With the count of those that are to go on new nodes."""
+    chosen: frozenset[TypeName]
+    reasons: tuple[TypeReason, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Explainer:
     """What reasons are found from: the end of a plan."""
 
@@ -69,14 +81,63 @@ class Explainer:
                 found.append(self._of_gang(each.subject, each.count))
         return tuple(found)
 
+    def coming(
+        self, cells: Iterable[Cell], held_back: Mapping[TypeName, int], launched: Mapping[TypeName, int]
+    ) -> tuple[Coming, ...]:
+        """Return what is to lie on new nodes, given as cells, and for each type why it was chosen or not."""
+        counts: dict[Group, int] = {}
+        used: dict[Group, dict[TypeName, int]] = {}
+        for cell in cells:
+            for group, times in cell.load:
+                counts[group] = counts.get(group, 0) + times * cell.size
+                mine = used.setdefault(group, {})
+                mine[cell.site.type] = max(mine.get(cell.site.type, 0), _weight(cell))
+        return tuple(
+            Coming(
+                purpose=group.key.purpose,
+                subject=Demand(shape, number, group.key.selectors),
+                chosen=frozenset(used[group]),
+                reasons=tuple(
+                    self._why_chosen(group, fresh, used[group].get(fresh.offer.name), held_back, launched)
+                    for fresh in self.types
+                ),
+            )
+            for group, count in counts.items()
+            for shape, number in _shared(group.parts, count)
+        )
+
+    def _why_chosen(
+        self,
+        group: Group,
+        fresh: Fresh,
+        used: int | None,
+        held_back: Mapping[TypeName, int],
+        launched: Mapping[TypeName, int],
+    ) -> TypeReason:
+        name = fresh.offer.name
+        if used is None:
+            return TypeReason(name, self._why_not_this(group, fresh))
+        if held_back.get(name):
+            return TypeReason(name, f"fits; upscalingSpeed: {launched.get(name, 0)} launching")
+        return TypeReason(name, f"fits; chosen: {used * 100 // fresh.cost} % used")
+
+    def _why_not_this(self, group: Group, fresh: Fresh) -> str:
+        """Return why a type was not chosen: what rules it out, or what it has and the demand does not use."""
+        reason = self._why_not(group, fresh)
+        if not reason.startswith("fits; ") or not self.ledger.room(fresh.offer):
+            return reason
+        idle = sorted(fresh.special - {name for name, _ in group.key.shape})
+        return f"fits; {', '.join(idle)} would idle" if idle else "fits; another is used better"
+
     def _of_group(self, group: Group, count: int) -> Iterable[Unmet]:
         verdict = self._verdict(group)
         reasons = tuple(TypeReason(fresh.offer.name, self._why_not(group, fresh)) for fresh in self.types)
         for shape, number in _shared(group.parts, count):
+            exactly = verdict
             if verdict is Verdict.INFEASIBLE and len(group.parts) > 1:
-                verdict = self._verdict(self.axes.group(group.key._replace(shape=shape), ()))
+                exactly = self._verdict(self.axes.group(group.key._replace(shape=shape), ()))
             part = Demand(shape, number, group.key.selectors)
-            yield Unmet(group.key.purpose, part, verdict, reasons)
+            yield Unmet(group.key.purpose, part, exactly, reasons)
 
     def _of_gang(self, want: GangWant, count: int) -> Unmet:
         groups = [group for group, _ in want.groups]
@@ -141,6 +202,10 @@ class Explainer:
     def _has(self, group: Group, fresh: Fresh) -> str:
         keys = dict.fromkeys(term.key for selector in group.key.selectors for term in selector)
         return ", ".join(f"{key} is {fresh.offer.labels.get(key, 'absent')}" for key in keys)
+
+
+def _weight(cell: Cell) -> int:
+    return sum(group.weight * times for group, times in cell.load)
 
 
 def explainer(

@@ -78,6 +78,8 @@ class Memory:
     basis: Basis | None = None
     blocks: Mapping[TypeName, Block] = field(default_factory=dict)
     learnt: Mapping[TypeName, Learnt] = field(default_factory=dict)
+    told: frozenset[str] = frozenset()
+    """What stands and has been said; it is said again when it has gone and come back."""
 
 
 def fresh_memory(now: Monotonic) -> Memory:
@@ -121,7 +123,7 @@ def look(memory: Memory, snapshot: Snapshot, now: Monotonic) -> Memory:
 
 
 def recall(memory: Memory, workers: Iterable[Worker]) -> Mapping[str, Nomination]:
-    """Return what each worker on its way was launched for; new ones get what the last plan launched, in order."""
+    """Return what each worker on its way was launched for; new ones share what the last plan launched."""
     free = {name: iter(nominations) for name, nominations in memory.unbound.items()}
     recalled: dict[str, Nomination] = {}
     for worker in sorted(workers, key=lambda worker: worker.pod):

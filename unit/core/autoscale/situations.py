@@ -23,8 +23,9 @@ from rayctl.core.autoscale.demand import (
 )
 from rayctl.core.autoscale.memory import Memory
 from rayctl.core.autoscale.offer import NODE_GROUP, TypeOffer
-from rayctl.core.autoscale.plan import Plan, Situation, plan
-from rayctl.core.autoscale.workers import PodVerdict, Worker, WorkerState
+from rayctl.core.autoscale.plan import plan
+from rayctl.core.autoscale.situation import Plan, Situation
+from rayctl.core.autoscale.workers import COUNTED, PodVerdict, Worker, WorkerState
 
 GIB = 1 << 30
 NOW = Monotonic(10_000.0)
@@ -95,6 +96,13 @@ def a_worker(offer: TypeOffer, state: WorkerState = WorkerState.RUNNING, **field
     return Worker(**given | fields)
 
 
+def a_slice(offer: TypeOffer, *states: WorkerState, **fields: Any) -> tuple[Worker, ...]:
+    """One unit of a type: a worker for each of its hosts, in these states, the last for all that follow."""
+    name = f"slice-{next(_NUMBERS)}" if offer.hosts > 1 else ""
+    wanted = (*states, *[states[-1]] * (offer.hosts - len(states)))
+    return tuple(a_worker(offer, state, slice=name, **fields) for state in wanted)
+
+
 _VERDICTS = {
     WorkerState.REQUESTED: PodVerdict.REQUESTED,
     WorkerState.PENDING: PodVerdict.PENDING,
@@ -142,20 +150,20 @@ def planned(*asked: Demand | Gang, **fields: Any) -> Plan:
 
 
 def launched(situation: Situation, outcome: Plan, after: float = 1.0) -> Situation:
-    """Return the situation a moment later: what the plan wanted done was done, and nothing else happened."""
-    leaving = {leave.pod: leave for leave in outcome.leave}
+    """Return the situation a moment later: what the plan launched waits, what it sent away is about to go."""
+    leaving = {leave.pod for leave in outcome.leave}
     kept = [
-        replace(worker, state=WorkerState.DRAINING) if worker.pod in leaving else worker
+        replace(worker, state=WorkerState.DRAINING)
+        if worker.pod in leaving and worker.state in COUNTED
+        else worker
         for worker in situation.workers
-        if worker.pod not in leaving or leaving[worker.pod].reason is not None
     ]
     by_name = {offer.name: offer for offer in situation.offers}
     new = [
-        a_worker(by_name[name], WorkerState.PENDING, slice=f"slice-{next(_NUMBERS)}")
-        if by_name[name].hosts == 0
-        else a_worker(by_name[name], WorkerState.PENDING)
+        worker
         for name, pods in outcome.launch.items()
-        for _ in range(pods)
+        for _ in range(pods // by_name[name].hosts)
+        for worker in a_slice(by_name[name], WorkerState.PENDING)
     ]
     now = Monotonic(situation.now + after)
     return replace(
