@@ -59,14 +59,22 @@ def kubeconfig_of(cluster: Cluster, namespace: str, into: Path, account: str = S
 class Operator:
     """One running operator."""
 
-    def __init__(self, name: str, kubeconfig: Path, log: Path, flags: tuple[str, ...]) -> None:
+    def __init__(
+        self, name: str, kubeconfig: Path, log: Path, flags: tuple[str, ...], source: Path = REPOSITORY
+    ) -> None:
         self.name = name
         self._log = log
         with log.open("ab") as sink:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "rayctl", "operator", "--health-port", "0", *flags],
-                cwd=REPOSITORY,
-                env={**os.environ, "KUBECONFIG": str(kubeconfig), "POD_NAME": name, "PYTHONUNBUFFERED": "1"},
+                cwd=source,
+                env={
+                    **os.environ,
+                    "KUBECONFIG": str(kubeconfig),
+                    "POD_NAME": name,
+                    "PYTHONPATH": str(source),
+                    "PYTHONUNBUFFERED": "1",
+                },
                 stdout=sink,
                 stderr=subprocess.STDOUT,
             )
@@ -106,13 +114,15 @@ class Operator:
 
 
 @contextmanager
-def operators(kubeconfig: Path, folder: Path, *flags: str, count: int = 1) -> Iterator[list[Operator]]:
-    """Run ``count`` operators; yield them when one of them leads."""
+def operators(
+    kubeconfig: Path, folder: Path, *flags: str, count: int = 1, source: Path = REPOSITORY
+) -> Iterator[list[Operator]]:
+    """Run ``count`` operators of the code below ``source``; yield them when one of them leads."""
     with ExitStack() as stack:
         running = []
         for index in range(count):
             name = f"operator-{index}"
-            running.append(Operator(name, kubeconfig, folder / f"{name}.log", flags))
+            running.append(Operator(name, kubeconfig, folder / f"{name}.log", flags, source))
             stack.callback(running[-1].stop)
         wait_for("an operator that leads", lambda: any(one.leads() for one in running))
         yield running

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from e2e.lifecycle.life import Life, Ray, same_containers
+from e2e.lifecycle.life import Life, Ray
 from e2e.operator_process import Operator, wait_for
 
 pytestmark = [pytest.mark.nodes, pytest.mark.usefixtures("operator")]

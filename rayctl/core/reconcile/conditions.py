@@ -9,6 +9,8 @@ from rayctl.api.names import Role
 from rayctl.api.observed import PodView
 from rayctl.api.raycluster import RayCluster
 from rayctl.api.status import Condition, ConditionType, TypeStatus
+from rayctl.api.upgrade import UpgradeType
+from rayctl.core.build.oddities import oddities
 from rayctl.core.reconcile.actions import Reason
 from rayctl.core.reconcile.seen import Observed
 from rayctl.core.reconcile.slots import is_live
@@ -28,7 +30,8 @@ class Restarting(Protocol):
 
 def accepted(cluster: RayCluster) -> Condition:
     """Return Accepted, with what is odd in the spec as its message."""
-    return Condition(ConditionType.ACCEPTED, true=True, reason=Reason.ACCEPTED, message=_oddities(cluster))
+    odd = "; ".join(oddities(cluster))
+    return Condition(ConditionType.ACCEPTED, true=True, reason=Reason.ACCEPTED, message=odd)
 
 
 def head_ready(cluster: RayCluster, seen: Observed, head: PodView | None) -> Condition:
@@ -73,19 +76,22 @@ def workers_ready(seen: Observed, types: Sequence[TypeStatus]) -> Condition:
     )
 
 
-def upgrading(restart: Restarting, types: Sequence[TypeStatus]) -> Condition:
+def upgrading(cluster: RayCluster, restart: Restarting, types: Sequence[TypeStatus]) -> Condition:
     """Return Upgrading: whether pods are being replaced because of an edit or a restart asked for."""
     if restart.why:
         return Condition(
             ConditionType.UPGRADING, true=True, reason=Reason.RESTARTING_HEAD, message=restart.why
         )
-    old = "; ".join(f"{kind.outdated} of type {kind.name} outdated" for kind in types if kind.outdated)
-    if restart.waits:
-        old = "; ".join(filter(None, [f"the head waits to be deleted: {restart.waits}", old]))
-        return Condition(ConditionType.UPGRADING, true=False, reason=Reason.WAITING_FOR_DELETION, message=old)
-    if old:
-        return Condition(ConditionType.UPGRADING, true=True, reason=Reason.ROLLING, message=old)
-    return Condition(ConditionType.UPGRADING, true=False, reason=Reason.UP_TO_DATE)
+    waiting = [f"the head waits to be deleted: {restart.waits}"] if restart.waits else []
+    rolling = []
+    for kind, pod_type in zip(types, cluster.pod_types, strict=True):
+        by_hand = cluster.upgrade_of(pod_type).type is UpgradeType.ON_DELETE
+        if kind.outdated:
+            text = f"{kind.outdated} of type {kind.name} outdated"
+            (waiting if by_hand else rolling).append(f"{text}, to be deleted by hand" if by_hand else text)
+    reason = Reason.ROLLING if rolling else Reason.WAITING_FOR_DELETION if waiting else Reason.UP_TO_DATE
+    message = "; ".join([*rolling, *waiting])
+    return Condition(ConditionType.UPGRADING, true=bool(rolling), reason=reason, message=message)
 
 
 def suspended(cluster: RayCluster, seen: Observed) -> Condition:
@@ -109,16 +115,3 @@ def _waiting_for(pod: PodView) -> str:
     if not pod.scheduled:
         return "waiting to be scheduled"
     return "waiting for Ray" if pod.phase == "Running" else "waiting for its containers"
-
-
-def _oddities(cluster: RayCluster) -> str:
-    """Return what is legal in the spec and probably not meant, or ''."""
-    odd = []
-    for index, kind in enumerate(cluster.pod_types):
-        maximum = cluster.max_of(kind)
-        if kind.min_workers > maximum:
-            odd.append(f"spec.podTypes[{index}].minWorkers {kind.min_workers} is above maxWorkers {maximum}")
-    total = sum(min(kind.min_workers, cluster.max_of(kind)) for kind in cluster.pod_types)
-    if total > cluster.max_workers:
-        odd.append(f"the minWorkers of all types add up to {total}, spec.maxWorkers is {cluster.max_workers}")
-    return "; ".join(odd) + (": the maximum wins" if odd else "")

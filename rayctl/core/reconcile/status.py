@@ -63,7 +63,7 @@ def running_status(
         conditions.accepted(cluster),
         conditions.head_ready(cluster, seen, head),
         conditions.workers_ready(seen, types),
-        conditions.upgrading(restart, types),
+        conditions.upgrading(cluster, restart, types),
         conditions.suspended(cluster, seen),
     )
     return RayClusterStatus(
@@ -84,17 +84,21 @@ def _recoveries(seen: Observed, head: PodView | None) -> int:
     One that was announced is none: it was wished.
     """
     before, count = seen.status.head, seen.status.autoscaler_retries
-    upgrading = seen.status.find_condition(ConditionType.UPGRADING)
-    wished = upgrading is not None and upgrading.reason == Reason.RESTARTING_HEAD
-    if head is None or not before.pod_uid or wished:
+    if head is None or not before.pod_uid or _was_wished(seen):
         return count
     lives = max(0, head.restarts - before.restarts) if head.uid == before.pod_uid else 1
     return count + lives
 
 
+def _was_wished(seen: Observed) -> bool:
+    """Return whether the status says that the head is to be replaced."""
+    upgrading = seen.status.find_condition(ConditionType.UPGRADING)
+    return upgrading is not None and upgrading.reason == Reason.RESTARTING_HEAD
+
+
 def _head_status(cluster: RayCluster, seen: Observed, head: PodView | None) -> HeadStatus:
     service = "" if seen.service_fingerprint is None else head_service_name(cluster.key.name)
-    if head is None and cluster.suspend:
+    if head is None and (cluster.suspend or _was_wished(seen)):
         return HeadStatus(service_name=service)
     if head is None:
         # The UID of a lost head stays until the next one is there, so that its replacement is counted once.

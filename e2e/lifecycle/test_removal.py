@@ -1,0 +1,104 @@
+"""Workers leave in order: idle ones first, and what runs on the others may end."""
+
+from __future__ import annotations
+
+import pytest
+
+from e2e.lifecycle.life import Life, Ray, ray_pod, same_containers
+from e2e.operator_process import wait_for
+
+pytestmark = [pytest.mark.nodes, pytest.mark.usefixtures("operator")]
+
+WHERE = """
+@ray.remote(max_retries=0{needs})
+def where(seconds):
+    import os, time
+    time.sleep(seconds)
+    return os.environ["RAY_CLOUD_INSTANCE_ID"]
+print(ray.get(where.remote({seconds})))
+"""
+
+
+def free_cpus(ray: Ray) -> float:
+    """Return how many CPUs Ray has left."""
+    return float(ray.python("print(ray.available_resources().get('CPU', 0))"))
+
+
+def test_of_two_workers_the_idle_one_goes_and_the_busy_one_ends_its_task(life: Life) -> None:
+    ray = Ray(life, "one", workers=2)
+    ray.start()
+    before = ray.live()
+    task = ray.start_python(WHERE.format(needs="", seconds=25))
+    wait_for("the task runs", lambda: free_cpus(ray) == 1, 60)
+
+    ray.small["minWorkers"] = 1
+    ray.apply()
+    wait_for("one worker is left", lambda: len(ray.live("worker")) == 1, 20)
+    busy = task.result().strip()
+
+    assert list(ray.live("worker")) == [busy]
+    assert same_containers(ray.live(), before)
+    ray.wait_running()
+
+
+def test_a_type_that_is_removed_is_drained_and_a_renamed_one_comes_in_its_place(life: Life) -> None:
+    ray = Ray(life, "one", workers=0)
+    special = {
+        "name": "special",
+        "minWorkers": 1,
+        "rayResources": {"CPU": 1, "special": 1},
+        "podConfig": ray_pod(),
+    }
+    ray.document["spec"]["podTypes"].append(special)
+    ray.start()
+    (old,) = ray.live("worker")
+    task = ray.start_python(WHERE.format(needs=", resources={'special': 1}", seconds=25))
+    wait_for("the task runs", lambda: free_cpus(ray) == 0, 60)
+
+    special["name"] = "renamed"
+    ray.apply()
+    wait_for("both are there", lambda: len(ray.live("worker")) == 2, 20)
+    answer = task.result().strip()
+    wait_for("the old one is gone", lambda: old not in ray.live(), 60)
+    ray.wait_running()
+
+    assert answer == old
+    assert [pod["metadata"]["labels"]["ray-user-node-type"] for pod in ray.pods("worker").values()] == [
+        "renamed"
+    ]
+    assert any("spec.podTypes has no special any more" in text for text in life.events("DrainingPods"))
+
+
+def test_a_suspended_cluster_lets_its_tasks_end_and_comes_back(life: Life) -> None:
+    ray = Ray(life, "one", workers=1)
+    ray.start()
+    task = ray.start_python(WHERE.format(needs="", seconds=20))
+    wait_for("the task runs", lambda: free_cpus(ray) == 0, 60)
+
+    life.kubectl("patch", "raycluster", "one", "--type=merge", "-p", '{"spec": {"suspend": true}}')
+    answer = task.result().strip()
+    life.kubectl("wait", "raycluster", "one", "--for=condition=Suspended", "--timeout=120s")
+
+    assert "ray-worker" in answer
+    assert ray.pods() == {}
+    assert ray.status()["phase"] == "Suspended"
+    life.kubectl("patch", "raycluster", "one", "--type=merge", "-p", '{"spec": {"suspend": false}}')
+    ray.wait_running()
+    assert ray.status()["autoscalerRetries"] == 0
+    life.kubectl("patch", "raycluster", "one", "--type=merge", "-p", '{"spec": {"suspend": true}}')
+    life.kubectl("delete", "raycluster", "one", "--timeout=60s")
+    wait_for("nothing is left", lambda: ray.pods() == {}, 120)
+
+
+def test_a_drain_ends_at_its_deadline(life: Life) -> None:
+    ray = Ray(life, "one", workers=1, drainTimeoutSeconds=5)
+    ray.start()
+    (old,) = ray.live("worker")
+    ray.start_python(WHERE.format(needs="", seconds=600))
+    wait_for("the task runs", lambda: free_cpus(ray) == 0, 60)
+
+    ray.small["minWorkers"] = 0
+    ray.apply()
+    wait_for("the worker is told to end", lambda: old not in ray.live(), 60)
+
+    assert any("did not end within 5 s" in text for text in life.events("DeletingPods"))

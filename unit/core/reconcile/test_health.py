@@ -1,0 +1,94 @@
+"""A pod's verdict, and the moment in which time alone changes it."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from rayctl.api.names import Role
+from rayctl.api.observed import PodView
+from rayctl.core.reconcile.health import Health, Verdict, health_of
+from unit.builders import a_pod
+from unit.core.reconcile.passes import a_view
+
+AT = 1_000_000.0
+NOW = datetime.fromtimestamp(AT, UTC)
+SINCE = AT - 5000
+"""When the head became ready."""
+
+
+def starting(**fields: Any) -> PodView:
+    return a_pod("w", ready=False, ready_changed=AT - 3000, started=AT - 2000, **fields)
+
+
+def was_ready(seconds: float, **fields: Any) -> PodView:
+    """A pod that became not ready so many seconds ago."""
+    return a_pod("w", ready=False, started=AT - 2000, ready_changed=AT - seconds, **fields)
+
+
+def judge(pod: PodView, patience: int = 600, since: float = SINCE, **ray: tuple[str, ...]) -> Health:
+    return health_of(pod, a_view(**ray) if ray else None, since, patience, NOW)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("pod", "verdict"),
+    [
+        pytest.param(a_pod(), Verdict.READY, id="ready"),
+        pytest.param(a_pod(phase="Failed", ready=False), Verdict.ENDED, id="failed"),
+        pytest.param(a_pod(phase="Succeeded", ready=False), Verdict.ENDED, id="succeeded"),
+        pytest.param(a_pod(ready=False), Verdict.STARTING, id="not started"),
+        pytest.param(
+            a_pod(ready=False, reason="Unschedulable"), Verdict.UNSCHEDULABLE, id="no node has room for it"
+        ),
+        pytest.param(a_pod(ready=False, reason="ImagePullBackOff"), Verdict.CANNOT_START, id="no such image"),
+        pytest.param(
+            starting(reason="CrashLoopBackOff"),
+            Verdict.CRASH_LOOPING,
+            id="crashes, and is restarted in place",
+        ),
+        pytest.param(a_pod(deleting=True), Verdict.TERMINATING, id="we deleted it just now"),
+        pytest.param(a_pod(deleting=True, ends_by=AT - 59), Verdict.TERMINATING, id="it is late to end"),
+        pytest.param(a_pod(deleting=True, ends_by=AT - 60), Verdict.STUCK_TERMINATING, id="too late"),
+        pytest.param(was_ready(59), Verdict.UNREADY, id="was ready a moment ago"),
+        pytest.param(was_ready(60), Verdict.UNREADY_TOO_LONG, id="was ready a minute ago"),
+        pytest.param(was_ready(119, role=Role.HEAD), Verdict.UNREADY, id="a head has longer"),
+        pytest.param(was_ready(120, role=Role.HEAD), Verdict.UNREADY_TOO_LONG, id="but not for ever"),
+        pytest.param(starting(), Verdict.NEVER_JOINED, id="started long ago, never ready"),
+    ],
+)
+def test_the_verdict_on(pod: PodView, verdict: Verdict) -> None:
+    assert judge(pod).verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("pod", "due"),
+    [
+        pytest.param(was_ready(20), AT + 40, id="not ready for a moment"),
+        pytest.param(a_pod(deleting=True, ends_by=AT + 10), AT + 70, id="ending"),
+        pytest.param(a_pod(ready=False, started=AT - 100, ready_changed=AT - 200), AT + 500, id="joining"),
+        pytest.param(a_pod(), None, id="ready"),
+        pytest.param(a_pod(deleting=True), None, id="ending, nobody knows when"),
+    ],
+)
+def test_it_is_looked_at_again_when_time_alone_may_change_the_verdict(
+    pod: PodView, due: float | None
+) -> None:
+    assert judge(pod).due == due
+
+
+def test_a_worker_may_join_only_once_its_head_is_ready() -> None:
+    assert judge(starting(), since=AT - 599) == Health(Verdict.STARTING, AT + 1)
+
+
+def test_with_no_time_out_it_may_take_for_ever() -> None:
+    assert judge(starting(), patience=0) == Health(Verdict.STARTING)
+
+
+def test_what_ray_has_lost_may_be_restarting_in_place_for_half_a_minute() -> None:
+    running = a_pod("w", started=AT - 2000)
+    restarted = a_pod("w", started=AT - 10)
+
+    assert judge(running, dead=("w",)).verdict is Verdict.LOST_BY_RAY
+    assert judge(restarted, dead=("w",)) == Health(Verdict.UNREADY, AT + 20)
+    assert judge(running, idle=("w",)).verdict is Verdict.READY
+    assert judge(running, idle=()).verdict is Verdict.READY, "Ray may not know it yet"
