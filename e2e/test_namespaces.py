@@ -149,6 +149,10 @@ def test_an_operator_of_all_namespaces_needs_no_right_but_those_of_its_file(
     everywhere: Namespace, namespaces: MakeNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     blue, green = namespaces("blue"), namespaces("green")
+    with operators(blue.kubeconfig, blue.folder):
+        blue.apply("earlier")
+        wait_for("three pods", lambda: len(blue.pods("earlier")) == 3)
+    earlier = {pod["metadata"]["uid"] for pod in blue.pods("earlier")}
     pod = everywhere.get("pods", "-l", "component=ray-operator")["items"][0]["metadata"]
     monkeypatch.setenv("RAY_OPERATOR_POD_NAMESPACE", HOME)
     monkeypatch.setenv("POD_UID", pod["uid"])
@@ -173,6 +177,7 @@ def test_an_operator_of_all_namespaces_needs_no_right_but_those_of_its_file(
         operator.stop()
 
     assert [line.partition(":")[0] for line in lines if "Creating the head" in line] == ours
+    assert {pod["metadata"]["uid"] for pod in blue.pods("earlier")} == earlier, "taken on as they are"
     assert not refused
     assert not [line for line in lines if "orbidden" in line]
     (lease,) = everywhere.get("leases.coordination.k8s.io")["items"]

@@ -1,6 +1,8 @@
 """The manifests for several namespaces and for all: the rights and the pod of deploy/operator.yaml, no more, no less."""
 
 import argparse
+import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,8 @@ import yaml
 from rayctl.manager.places import ALL
 from rayctl.manager.settings import add_flags, settings_from
 
-DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
+REPOSITORY = Path(__file__).resolve().parents[2]
+DEPLOY = REPOSITORY / "deploy"
 EVERYWHERE = "operator-all-namespaces.yaml"
 IN_ONE = "namespace-role.yaml"
 Right = tuple[str, str, str, str]
@@ -98,16 +101,35 @@ def test_all_else_is_as_for_one_namespace(kind: str) -> None:
     assert every == one
 
 
-def test_the_operator_is_told_to_watch_all_namespaces_and_keeps_its_lease_at_home() -> None:
-    command, *flags = find(EVERYWHERE, "Deployment")["spec"]["template"]["spec"]["containers"][0]["args"]
+def watched(deployment: dict[str, Any]) -> tuple[str, ...]:
+    """Return what a Deployment's arguments have the operator watch."""
+    command, *flags = deployment["spec"]["template"]["spec"]["containers"][0]["args"]
     parser = argparse.ArgumentParser()
     add_flags(parser)
-
-    settings = settings_from(parser.parse_args(flags), {"RAY_OPERATOR_POD_NAMESPACE": "ray-operator"})
-
     assert command == "operator"
-    assert settings.namespaces == ALL
-    assert (settings.pod_namespace, settings.lease_namespace) == ("ray-operator", "")
+    return settings_from(parser.parse_args(flags), {}).namespaces
+
+
+def test_the_operator_is_told_to_watch_all_namespaces() -> None:
+    assert watched(find(EVERYWHERE, "Deployment")) == ALL
+
+
+def commands_in(document: str) -> list[str]:
+    """Return what docs say to pipe into kubectl."""
+    text = (REPOSITORY / "docs" / document).read_text()
+    return re.findall(r"^\$ (sed .*) \| kubectl", text, flags=re.MULTILINE)
+
+
+def test_the_commands_of_the_docs_change_what_they_say() -> None:
+    operator, role = (
+        subprocess.run(["bash", "-c", command], cwd=REPOSITORY, capture_output=True, check=True).stdout
+        for command in commands_in("operations.md")
+    )
+    deployment = next(part for part in yaml.safe_load_all(operator) if part["kind"] == "Deployment")
+    binding = next(part for part in yaml.safe_load_all(role) if part["kind"] == "RoleBinding")
+
+    assert watched(deployment) == ("ray", "blue", "green")
+    assert [subject["namespace"] for subject in binding["subjects"]] == ["platform"]
 
 
 @pytest.mark.parametrize("name", [EVERYWHERE, IN_ONE])
