@@ -16,11 +16,13 @@ from rayctl.api.names import (
     ANNOTATION_ORDINAL,
     ANNOTATION_RESTART,
     ANNOTATION_SESSION,
+    LABEL_COMPONENT,
     PodName,
     Role,
     Slot,
     TypeName,
     Uid,
+    head_service_name,
     pod_name,
     pod_name_prefix,
 )
@@ -78,7 +80,7 @@ def pod_template(cluster: RayCluster, pod_type: PodType, role: Role) -> PodTempl
     references = given.value.get("ownerReferences")
     metadata |= {
         "namespace": cluster.key.namespace,
-        "labels": given.mapping("labels") | pod_labels(cluster, pod_type, role),
+        "labels": _labels(given.mapping("labels"), cluster, pod_type, role),
         "ownerReferences": [owner_reference(cluster), *(references if isinstance(references, list) else [])],
     }
     return PodTemplate(
@@ -97,6 +99,13 @@ def pod_template(cluster: RayCluster, pod_type: PodType, role: Role) -> PodTempl
     )
 
 
+def _labels(given: Document, cluster: RayCluster, pod_type: PodType, role: Role) -> Document:
+    """Return the user's labels and ours. What the head's Service selects by is on no worker."""
+    heads = head_service_name(cluster.key.name)
+    kept = {key: value for key, value in given.items() if (key, value) != (LABEL_COMPONENT, heads)}
+    return kept | pod_labels(cluster, pod_type, role)
+
+
 def _spec(cluster: RayCluster, pod_type: PodType, role: Role) -> Document:
     spec = Reader(pod_type.pod).inner("spec")
     containers = spec.value.get("containers")
@@ -104,7 +113,9 @@ def _spec(cluster: RayCluster, pod_type: PodType, role: Role) -> Document:
     grace, drain = _seconds_to_end(spec, first)
     rest = containers[1:] if isinstance(containers, list) else []
     defaults: Document = {"restartPolicy": "Never", "terminationGracePeriodSeconds": grace}
-    return defaults | dict(spec.value) | {"containers": [_container(cluster, pod_type, role, drain), *rest]}
+    # Null is what a template leaves of an empty field.
+    given = {key: value for key, value in spec.value.items() if value is not None or key not in defaults}
+    return defaults | given | {"containers": [_container(cluster, pod_type, role, drain), *rest]}
 
 
 def _container(cluster: RayCluster, pod_type: PodType, role: Role, drain_seconds: int) -> Document:
@@ -146,7 +157,8 @@ def _seconds_to_end(spec: Reader, container: Reader) -> tuple[int, int]:
         drain = int(given) if 0 <= given <= _LONGEST_DRAIN else _DRAIN_SECONDS
     except InvalidOperation:
         drain = _DRAIN_SECONDS
-    grace = spec.count("terminationGracePeriodSeconds")
-    if grace is None:
-        return drain + _STOP_SECONDS, drain
-    return grace, max(0, grace - _STOP_SECONDS)
+    match spec.value.get("terminationGracePeriodSeconds"):
+        case int() as grace:  # a negative one counts as 1
+            return grace, min(max(0, grace - _STOP_SECONDS), _LONGEST_DRAIN)
+        case _:
+            return drain + _STOP_SECONDS, drain

@@ -47,14 +47,16 @@ def service_ports(cluster: RayCluster) -> tuple[ServicePort, ...]:
     """Return the Service's ports: the defaults in their order, what the user adds, then ours.
 
     A user's port replaces the default of its name; a port of ours or a default one yields to a user's of the
-    same number, since a Service can have it only once.
+    same number, since a Service can have it only once. The GCS's is there whatever a user calls his: workers
+    need it.
     """
     users = {port.name: port for port in cluster.service_ports}
     taken = {port.port for port in users.values()}
     gcs = gcs_port(cluster)
-    ours = (*_DEFAULTS, ServicePort("gcs", gcs, gcs), ServicePort("metrics", METRICS_PORT, METRICS_PORT))
+    gcs_name = "ray-gcs" if "gcs" in users and gcs not in taken else "gcs"
+    ours = (*_DEFAULTS, ServicePort(gcs_name, gcs, gcs), ServicePort("metrics", METRICS_PORT, METRICS_PORT))
     ports = {port.name: port for port in ours if port.name in users or port.port not in taken} | users
-    own_names = {"gcs", "metrics"} - users.keys()
+    own_names = {gcs_name, "metrics"} - users.keys()
     return (
         *(port for port in ports.values() if port.name not in own_names),
         *(port for port in ports.values() if port.name in own_names),

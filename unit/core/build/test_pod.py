@@ -107,6 +107,20 @@ def test_any_name_is_a_dns_label(cluster: str, generate_name: str, role: Role, o
     assert re.fullmatch(r"(?=.{1,63}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?", template.name(ordinal, 0))
 
 
+def test_a_worker_never_carries_what_the_heads_service_selects_by() -> None:
+    key = "cluster.ray.io/component"
+
+    worker = built(a_pod_config(metadata={"labels": {key: "example-cluster-ray-head"}}))
+
+    assert key not in worker["metadata"]["labels"]
+
+
+def test_a_field_that_was_left_empty_counts_as_left_out() -> None:
+    manifest = built(a_pod_config(spec={"restartPolicy": None}))
+
+    assert manifest["spec"]["restartPolicy"] == "Never"
+
+
 def test_the_users_labels_stay_and_those_that_we_need_win() -> None:
     manifest = built(a_pod_config(metadata={"labels": {"team": "a", "ray-node-type": "mine"}}))
 
@@ -166,6 +180,16 @@ def test_the_users_environment_wins_and_may_refer_to_ours() -> None:
             {"terminationGracePeriodSeconds": 100}, None, (100, "85"), id="15 s less than the user's"
         ),
         pytest.param({"terminationGracePeriodSeconds": 5}, None, (5, "0"), id="too short to wait for tasks"),
+        pytest.param(
+            {"terminationGracePeriodSeconds": -1}, None, (-1, "0"), id="a negative time, which is 1"
+        ),
+        pytest.param(
+            {"terminationGracePeriodSeconds": 200_000},
+            None,
+            (200_000, "86400"),
+            id="days, of which Ray waits one",
+        ),
+        pytest.param({"terminationGracePeriodSeconds": None}, None, (45, "30"), id="left empty, as left out"),
         pytest.param({}, "120", (135, "120"), id="fits what the user set for Ray"),
         pytest.param({"terminationGracePeriodSeconds": 60}, "120", (60, "120"), id="both are the user's"),
         pytest.param({}, "soon", (45, "soon"), id="what is no number"),

@@ -27,7 +27,11 @@ DEFAULTS = ["client 10001", "dashboard 8265", "ray-serve 8000", "gcs 6379", "met
         pytest.param((("client", 10002),), ["client 10002", *DEFAULTS[1:]], id="by name, in its place"),
         pytest.param((("more", 1),), [*DEFAULTS[:3], "more 1", *DEFAULTS[3:]], id="a new one comes after"),
         pytest.param((("redis", 6379),), [*DEFAULTS[:3], "redis 6379", "metrics 8080"], id="ours yields"),
-        pytest.param((("gcs", 9),), [*DEFAULTS[:3], "gcs 9", "metrics 8080"], id="ours yields to a name"),
+        pytest.param(
+            (("gcs", 9),),
+            [*DEFAULTS[:3], "gcs 9", "ray-gcs 6379", "metrics 8080"],
+            id="the GCS stays within reach under another name",
+        ),
         pytest.param((("web", 8000),), [*DEFAULTS[:2], "web 8000", *DEFAULTS[3:]], id="a default yields"),
     ],
 )
@@ -53,6 +57,7 @@ def test_our_ports_never_repeat_a_name_or_a_users_number(given_ports: list[tuple
     assert len(names) == len(set(names))
     assert users.keys() <= set(names)
     assert not [name for name, port in result if name not in users and int(port) in users.values()]
+    assert "6379" in [port for _, port in result]
 
 
 def test_a_target_may_be_the_name_of_a_container_port() -> None:
