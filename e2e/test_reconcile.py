@@ -163,15 +163,16 @@ def test_a_pod_that_the_server_does_not_take_is_told_with_the_field(
 ) -> None:
     document = json.loads(json.dumps(EXAMPLE))
     document["metadata"] = {"name": "bad"}
-    document["spec"]["podTypes"][1]["podConfig"]["spec"]["restartPolicy"] = "Sometimes"
+    toleration = {"key": "spot", "operator": "Sometimes"}
+    document["spec"]["podTypes"][1]["podConfig"]["spec"]["tolerations"] = [toleration]
 
     space.kubectl("apply", "-f", "-", stdin=json.dumps(document))
     wait_for("a refusal", lambda: space.condition("bad", "WorkersReady").get("reason") == "FailedCreate")
 
-    assert "restartPolicy" in space.condition("bad", "WorkersReady")["message"]
+    assert "spec.tolerations[0].operator" in space.condition("bad", "WorkersReady")["message"]
     assert space.status("bad")["phase"] == "Error"
     assert space.count("bad", "head") == 1
-    assert operator.log("^bad:.*restartPolicy")
+    assert operator.log(r"^bad:.*spec\.tolerations")
 
 
 def test_a_missing_right_is_named_and_waited_for(space: Namespace) -> None:
