@@ -4,6 +4,10 @@ import asyncio
 from collections.abc import Generator
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("whatever the machine does", deadline=None)
+settings.load_profile("whatever the machine does")
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -17,7 +17,7 @@ from typing import Protocol
 from rayctl.api.moment import Monotonic, Seconds
 from rayctl.api.names import ClusterKey, PodName
 from rayctl.clock import Clock
-from rayctl.core.autoscale.demand import DrainReason, NodeId, NodeStatus, Snapshot
+from rayctl.core.autoscale.demand import DrainReason, NodeId, Snapshot
 from rayctl.core.reconcile.seen import RayView, Silence, ray_view
 from rayctl.gcs.client import DrainAnswer
 from rayctl.gcs.errors import GcsError, Unreachable
@@ -173,9 +173,6 @@ class Heads:
         return max(period, len(self._heads) / POLLS_A_SECOND)
 
 
-def _standing(view: RayView) -> dict[PodName, tuple[NodeId, bool, bool]]:
+def _standing(view: RayView) -> tuple[frozenset[PodName], ...]:
     """Return what a pass goes by: whether nodes are idle or busy is looked at when it matters."""
-    return {
-        name: (node.node_id, node.status is NodeStatus.DEAD, node.status is NodeStatus.DRAINING)
-        for name, node in view.nodes.items()
-    }
+    return frozenset(view.nodes), view.dead, view.draining

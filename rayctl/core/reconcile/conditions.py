@@ -83,7 +83,7 @@ def upgrading(cluster: RayCluster, restart: Restarting, types: Sequence[TypeStat
             ConditionType.UPGRADING, true=True, reason=Reason.RESTARTING_HEAD, message=restart.why
         )
     waiting = [f"the head waits to be deleted: {restart.waits}"] if restart.waits else []
-    rolling = []
+    rolling: list[str] = []
     for kind, pod_type in zip(types, cluster.pod_types, strict=True):
         by_hand = cluster.upgrade_of(pod_type).type is UpgradeType.ON_DELETE
         if kind.outdated:

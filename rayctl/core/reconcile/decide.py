@@ -21,7 +21,7 @@ from rayctl.core.reconcile.actions import Decision, Note, Reason
 from rayctl.core.reconcile.health import FAILED, Verdict, health_of
 from rayctl.core.reconcile.removal import Removal
 from rayctl.core.reconcile.seen import Observed, Silence
-from rayctl.core.reconcile.slots import head_of, session_of
+from rayctl.core.reconcile.slots import head_of, live_by_type, session_of
 from rayctl.core.reconcile.status import refused_status, running_status
 from rayctl.core.reconcile.trouble import blocked_for
 from rayctl.core.reconcile.worklist import Worklist
@@ -32,23 +32,24 @@ def decide(cluster: RayCluster, seen: Observed, targets: Targets, now: datetime)
     head = head_of(cluster, seen.pods)
     ray = seen.ray if isinstance(seen.ray, Silence) else seen.view_of(session_of(head) if head else "")
     removal = Removal(head is not None and head.ready, ray, seen.drains, cluster.drain_seconds)
-    work = Worklist(cluster, head, removal, now, taken={pod.name for pod in seen.pods})
+    names = {pod.name for pod in seen.pods}
+    work = Worklist(cluster, head, removal, now, taken=names, live=live_by_type(seen.pods))
     _service(work, seen)
     if cluster.suspend:
-        heads.take_down(work, seen, "spec.suspend is true")
+        heads.take_down(work, "spec.suspend is true")
         status = running_status(cluster, seen, {}, removal, heads.Restart(), settled=not work.actions)
         return _decision(work, status)
     _replace_failed(work, seen)
     restart = heads.due_restart(work, seen)
     if restart.why and restart.announced:
-        heads.take_down(work, seen, restart.why)
+        heads.take_down(work, restart.why)
     elif restart.why:
         text = f"Restarting Ray on the whole cluster: {restart.why}"
         work.standing.append(Note(Reason.RESTARTING_HEAD, text))
     else:
         heads.fill(work, seen)
-        workers.clear_lost_sessions(work, seen)
-        workers.clear_removed_types(work, seen)
+        workers.clear_lost_sessions(work)
+        workers.clear_removed_types(work)
         for pod_type in cluster.pod_types:
             workers.fill(work, seen, pod_type, targets.get(pod_type.name, 0))
     settled = not work.actions and not restart.why
@@ -87,22 +88,21 @@ def _service(work: Worklist, seen: Observed) -> None:
 
 def _replace_failed(work: Worklist, seen: Observed) -> None:
     """Remove what has failed; tell of what hangs."""
-    head = work.head
+    head, ray = work.head, work.removal.view
     joining_since = head.ready_changed if head is not None and head.ready else work.now.timestamp()
+    leaving = {pod.name for pod in work.removal.leaving(seen.pods)}
     for pod in seen.pods:
-        health = health_of(pod, work.removal.view, joining_since, work.cluster.join_seconds, work.now)
+        if pod.ready and not pod.deleting and not (ray is not None and pod.name in ray.dead):
+            continue  # nearly all of them, nearly always
+        health = health_of(pod, ray, joining_since, work.cluster.join_seconds, work.now)
         work.wake_by(health.due)
         if health.verdict is Verdict.STUCK_TERMINATING:
-            text = (
-                f"{pod.name} hangs in Terminating; its successor does not wait for it, but it may use a quota"
-            )
+            text = f"{pod.name} hangs in Terminating: its successor does not wait, but it may use up a quota"
             work.standing.append(Note(Reason.POD_STUCK, text, warning=True))
         elif health.verdict is Verdict.ENDED:
-            expected = work.removal.is_leaving(pod)
-            work.delete(
-                [pod], f"it {health.verdict}{_ending(pod)}", failed=None if expected else Reason.POD_ENDED
-            )
-        elif health.verdict in FAILED and not work.removal.is_leaving(pod):
+            failed = None if pod.name in leaving else Reason.POD_ENDED
+            work.delete([pod], f"it {health.verdict}{_ending(pod)}", failed=failed)
+        elif health.verdict in FAILED and pod.name not in leaving:
             work.delete([pod], f"it {health.verdict}", failed=Reason.POD_LOST)
     if head is not None and head.name in work.gone:
         work.head = None

@@ -50,18 +50,16 @@ def due_restart(work: Worklist, seen: Observed) -> Restart:
     return Restart(f"{head.name}: {why}", announced)
 
 
-def take_down(work: Worklist, seen: Observed, why: str) -> None:
+def take_down(work: Worklist, why: str) -> None:
     """Have all workers leave in an orderly way, and the head after the last of them."""
-    live = work.still_live(seen.pods)
-    work.retire([pod for pod in live if pod.role is Role.WORKER], why)
-    left = [pod for pod in work.still_live(live) if pod.role is Role.WORKER]
-    if not left:
-        work.delete([pod for pod in work.still_live(live) if pod.role is Role.HEAD], why)
+    work.retire(work.still_live(Role.WORKER), why)
+    if not work.still_live(Role.WORKER):
+        work.delete(work.still_live(Role.HEAD), why)
 
 
 def fill(work: Worklist, seen: Observed) -> None:
     """Have one head: make it where it is missing, and remove any second."""
-    heads = [pod for pod in work.still_live(seen.pods) if pod.role is Role.HEAD]
+    heads = work.still_live(Role.HEAD)
     work.delete([pod for pod in heads if pod is not work.head], _second(work.head))
     if heads:
         return

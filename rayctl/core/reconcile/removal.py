@@ -59,10 +59,12 @@ class Removal:
         """What Ray says, or None."""
         return self.ray if isinstance(self.ray, RayView) else None
 
-    def is_leaving(self, pod: PodView) -> bool:
-        """Return whether Ray was told that a worker is to go, by us or by whomever."""
-        node = self.view.nodes.get(pod.name) if self.view is not None else None
-        return pod.uid in self.drains or (node is not None and node.status is NodeStatus.DRAINING)
+    def leaving(self, pods: Iterable[PodView]) -> list[PodView]:
+        """Return the pods of which Ray was told that they are to go, by us or by whomever."""
+        draining = self.view.draining if self.view is not None else frozenset()
+        if not draining and not self.drains:
+            return []
+        return [pod for pod in pods if pod.uid in self.drains or pod.name in draining]
 
     def step(self, pod: PodView, now: datetime) -> Step:
         """Return what is to be done next with a pod that is to go."""

@@ -19,21 +19,11 @@ class RayView:
     life: str
     """The head's life that said it (:func:`rayctl.core.reconcile.slots.session_of`)."""
     nodes: Mapping[PodName, RayNode]
-
-    def is_live(self, name: PodName) -> bool:
-        """Return whether Ray counts on the pod's node."""
-        node = self.nodes.get(name)
-        return node is not None and node.status is not NodeStatus.DEAD
-
-    def is_dead(self, name: PodName) -> bool:
-        """Return whether Ray had the pod's node and lost it."""
-        node = self.nodes.get(name)
-        return node is not None and node.status is NodeStatus.DEAD
-
-    def is_busy(self, name: PodName) -> bool:
-        """Return whether something runs on the pod's node."""
-        node = self.nodes.get(name)
-        return node is not None and node.status not in {NodeStatus.IDLE, NodeStatus.DEAD}
+    dead: frozenset[PodName]
+    """Pods whose node Ray had and has no more."""
+    draining: frozenset[PodName]
+    busy: frozenset[PodName]
+    """Pods on whose node something runs, draining ones included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,4 +75,9 @@ def ray_view(life: str, nodes: Iterable[RayNode]) -> RayView:
         known = by_pod.get(name)
         if name and (known is None or known.status is NodeStatus.DEAD):
             by_pod[name] = node
-    return RayView(life, by_pod)
+    at = {
+        status: frozenset(n for n, node in by_pod.items() if node.status is status) for status in NodeStatus
+    }
+    dead, draining = at[NodeStatus.DEAD], at[NodeStatus.DRAINING]
+    busy = frozenset(by_pod) - dead - at[NodeStatus.IDLE]
+    return RayView(life, by_pod, dead, draining, busy)

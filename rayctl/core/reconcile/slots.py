@@ -7,7 +7,7 @@ happens to give is passed over.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import count
 
 from rayctl.api.names import PodName, Role, Slot, TypeName, Uid, pod_name
@@ -19,6 +19,15 @@ from rayctl.core.reconcile.seen import RayView
 def is_live(pod: PodView) -> bool:
     """Return whether a pod counts: it is neither on its way out nor at its end."""
     return not pod.deleting and not pod.finished
+
+
+def live_by_type(pods: Iterable[PodView]) -> Mapping[tuple[Role, TypeName], list[PodView]]:
+    """Return the live pods by role and type, in the order in which they came."""
+    groups: dict[tuple[Role, TypeName], list[PodView]] = {}
+    for pod in pods:
+        if is_live(pod):
+            groups.setdefault((pod.role, pod.pod_type), []).append(pod)
+    return groups
 
 
 def head_of(cluster: RayCluster, pods: Iterable[PodView]) -> PodView | None:
@@ -42,7 +51,7 @@ def leaving_order(
     """Return pods in the order in which they go: outdated, not ready, idle, young ones first."""
 
     def order(pod: PodView) -> tuple[bool, bool, bool, float]:
-        busy = ray is not None and ray.is_busy(pod.name)
+        busy = ray is not None and pod.name in ray.busy
         return (pod.name not in outdated, pod.ready, busy, -pod.created)
 
     return sorted(sorted(pods, key=lambda pod: pod.name, reverse=True), key=order)

@@ -122,7 +122,7 @@ def _type_status(
         maximum=cluster.max_of(kind),
         failures=trouble.failures if trouble else 0,
         outdated=sum(bool(plan.why_outdated(pod)) for pod in live) if plan else 0,
-        draining=sum(removal.is_leaving(pod) for pod in live),
+        draining=len(removal.leaving(live)),
     )
 
 

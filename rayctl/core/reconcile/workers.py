@@ -10,7 +10,7 @@ from rayctl.api.raycluster import PodType
 from rayctl.api.upgrade import UpgradeStrategy, UpgradeType
 from rayctl.core.reconcile.rollout import blueprint, may_go, outdated_pods
 from rayctl.core.reconcile.seen import Observed
-from rayctl.core.reconcile.slots import free_ordinals, is_live, leaving_order, of_type, session_of
+from rayctl.core.reconcile.slots import free_ordinals, leaving_order, of_type, session_of
 from rayctl.core.reconcile.trouble import blocked_for
 from rayctl.core.reconcile.worklist import Worklist
 
@@ -21,7 +21,7 @@ _MOST_AT_ONCE = 500
 """Pods of a type that one pass creates; the next pass goes on, and others have their turn between."""
 
 
-def clear_lost_sessions(work: Worklist, seen: Observed) -> None:
+def clear_lost_sessions(work: Worklist) -> None:
     """Remove the workers of a head that is no more: Ray's state died with it, they cannot join the next.
 
     Left alone they would end by themselves after a minute of looking like workers. They have nothing to
@@ -29,34 +29,28 @@ def clear_lost_sessions(work: Worklist, seen: Observed) -> None:
     """
     if work.head is None:
         return
-    session = session_of(work.head)
-    lost = [
-        pod
-        for pod in work.still_live(seen.pods)
-        if pod.role is Role.WORKER and pod.session not in {"", session}
-    ]
+    known = {"", session_of(work.head)}
+    lost = [pod for pod in work.still_live(Role.WORKER) if pod.session not in known]
     work.delete(lost, f"they belong to a head before {work.head.name}", grace=_GRACE_OF_THE_LOST)
 
 
-def clear_removed_types(work: Worklist, seen: Observed) -> None:
+def clear_removed_types(work: Worklist) -> None:
     """Have the workers of types leave that the spec has no more."""
-    removed: dict[TypeName, list[PodView]] = {}
-    for pod in work.still_live(seen.pods):
-        if pod.role is Role.WORKER and work.cluster.find_type(pod.pod_type) is None:
-            removed.setdefault(pod.pod_type, []).append(pod)
-    for name, pods in removed.items():
-        work.retire(pods, f"spec.podTypes has no {name or 'type of theirs'} any more")
+    for role, name in work.live:
+        if role is Role.WORKER and work.cluster.find_type(name) is None:
+            pods = work.still_live(role, name)
+            work.retire(pods, f"spec.podTypes has no {name or 'type of theirs'} any more")
 
 
 def fill(work: Worklist, seen: Observed, pod_type: PodType, wanted: int) -> None:
     """Bring the workers of a type to the number wanted, beside a head, and roll an edit of it out."""
-    pods = of_type(seen.pods, Role.WORKER, pod_type.name)
+    role, name = Role.WORKER, pod_type.name
     strategy = work.cluster.upgrade_of(pod_type)
-    _drop_doubles(work, pods)
-    live = work.still_live(pods)
+    _drop_doubles(work, work.still_live(role, name))
+    live = work.still_live(role, name)
     outdated = _outdated(work, pod_type, live, strategy)
     surge = strategy.surge_of(wanted) if outdated and strategy.type is UpgradeType.ROLLING_UPDATE else 0
-    leaving = [pod for pod in live if work.removal.is_leaving(pod)]
+    leaving = work.removal.leaving(live)
     for pod in leaving:
         drain = seen.drains.get(pod.uid)
         work.retire([pod], drain.why if drain is not None else "Ray drains its node")
@@ -65,15 +59,15 @@ def fill(work: Worklist, seen: Observed, pod_type: PodType, wanted: int) -> None
         (pod for pod in live if pod.name not in gone_soon), frozenset(outdated), work.removal.view
     )
     extra = staying[: max(0, len(staying) - wanted - surge)]
-    work.retire(extra, f"{len(staying)} of type {pod_type.name} are there, {wanted} wanted")
+    work.retire(extra, f"{len(staying)} of type {name} are there, {wanted} wanted")
     staying = staying[len(extra) :]
     _roll(work, may_go(staying, outdated, strategy, wanted), outdated)
     current = sum(pod.name not in outdated for pod in staying)
-    there = work.still_live(live)
+    there = work.still_live(role, name)
     if strategy.type is UpgradeType.RECREATE and any(pod.name in outdated for pod in there):
         return  # their successors come when they are gone
     missing = min(wanted - current, wanted + surge - len(there))
-    _add(work, seen, pod_type.name, pods, missing, f"{len(there)} of {wanted} are there")
+    _add(work, seen, name, missing, f"{len(there)} of {wanted} are there")
 
 
 def _outdated(
@@ -86,8 +80,10 @@ def _outdated(
 def _drop_doubles(work: Worklist, pods: Sequence[PodView]) -> None:
     """Have all but the best go of pods that fill one place: two operators took themselves for the leader."""
     places: dict[int, list[PodView]] = {}
+    if len({pod.ordinal for pod in pods}) == len(pods):
+        return
     for pod in pods:
-        if is_live(pod) and pod.ordinal >= 0:
+        if pod.ordinal >= 0:
             places.setdefault(pod.ordinal, []).append(pod)
     for ordinal, rivals in places.items():
         if len(rivals) > 1:
@@ -103,9 +99,7 @@ def _roll(work: Worklist, pods: Sequence[PodView], outdated: Mapping[PodName, st
         work.retire(group, why)
 
 
-def _add(
-    work: Worklist, seen: Observed, name: TypeName, pods: Sequence[PodView], missing: int, why: str
-) -> None:
+def _add(work: Worklist, seen: Observed, name: TypeName, missing: int, why: str) -> None:
     if missing <= 0 or work.head is None:
         return
     trouble = seen.find_trouble(name)
@@ -113,5 +107,6 @@ def _add(
     if wait:
         work.waits.append(wait)
         return
-    ordinals = free_ordinals(work.still_live(pods), min(missing, 1 if trouble else _MOST_AT_ONCE))
-    work.create(Role.WORKER, name, ordinals, pods, why)
+    live = work.still_live(Role.WORKER, name)
+    ordinals = free_ordinals(live, min(missing, 1 if trouble else _MOST_AT_ONCE))
+    work.create(Role.WORKER, name, ordinals, of_type(seen.pods, Role.WORKER, name), why)

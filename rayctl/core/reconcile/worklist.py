@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import assert_never
@@ -22,7 +22,7 @@ from rayctl.core.reconcile.actions import (
     Reason,
 )
 from rayctl.core.reconcile.removal import Ask, Go, Removal, Stay, count_of, names_of
-from rayctl.core.reconcile.slots import is_live, next_incarnation, session_of
+from rayctl.core.reconcile.slots import next_incarnation, session_of
 
 
 @dataclass(slots=True)
@@ -35,6 +35,8 @@ class Worklist:
     now: datetime
     taken: set[PodName]
     """Names that exist, or are about to."""
+    live: Mapping[tuple[Role, TypeName], Sequence[PodView]]
+    """The pods that were live when the pass began."""
     services: list[ApplyService] = field(default_factory=list)
     drains: list[DrainNode] = field(default_factory=list)
     deletes: list[DeletePod] = field(default_factory=list)
@@ -50,9 +52,15 @@ class Worklist:
         """All of it."""
         return (*self.services, *self.drains, *self.deletes, *self.creates)
 
-    def still_live(self, pods: Iterable[PodView]) -> list[PodView]:
-        """Return the live ones that this pass does not delete."""
-        return [pod for pod in pods if is_live(pod) and pod.name not in self.gone]
+    def still_live(self, role: Role, name: TypeName | None = None) -> list[PodView]:
+        """Return the live pods of a role, and of one type of it, that this pass does not delete."""
+        return [
+            pod
+            for (of_role, of_type), pods in self.live.items()
+            if of_role is role and name in {None, of_type}
+            for pod in pods
+            if pod.name not in self.gone
+        ]
 
     def wake_by(self, due: float | None) -> None:
         """Have another pass at that moment, in seconds since the epoch."""

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from rayctl.api.document import Reader
-from rayctl.api.names import PodName, TypeName
+from rayctl.api.names import TypeName
 from rayctl.api.observed import PodView
 from rayctl.api.raycluster import RayCluster
 from rayctl.api.status import RayClusterStatus, settle
@@ -23,7 +23,7 @@ from rayctl.core.reconcile.actions import (
 )
 from rayctl.core.reconcile.decide import decide
 from rayctl.core.reconcile.rollout import blueprint
-from rayctl.core.reconcile.seen import Drain, Observed, RayView
+from rayctl.core.reconcile.seen import Drain, Observed, RayView, ray_view
 from rayctl.core.reconcile.slots import head_of, session_of
 from unit.builders import a_pod
 
@@ -70,12 +70,12 @@ def a_view(
         NodeStatus.DEAD: dead,
         NodeStatus.DRAINING: draining,
     }
-    nodes = {
-        PodName(name): RayNode(NodeId(f"node-of-{name}"), name, WORKER, status, {}, {}, {}, 0, frozenset())
+    nodes = (
+        RayNode(NodeId(f"node-of-{name}"), name, WORKER, status, {}, {}, {}, 0, frozenset())
         for status, names in states.items()
         for name in names
-    }
-    return RayView(life, nodes)
+    )
+    return ray_view(life, nodes)
 
 
 def pass_over(cluster: RayCluster, observed: Observed, now: datetime = NOW) -> Decision:
@@ -134,7 +134,7 @@ def settle_down(cluster: RayCluster, observed: Observed) -> Observed:
 def silent_about(cluster: RayCluster, pods: tuple[PodView, ...]) -> RayView | None:
     """What Ray says while no worker has joined it; None without a head."""
     head = head_of(cluster, pods)
-    return None if head is None else RayView(session_of(head), {})
+    return None if head is None else ray_view(session_of(head), ())
 
 
 def created(decision: Decision) -> list[tuple[str, str, int]]:
