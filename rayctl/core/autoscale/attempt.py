@@ -77,7 +77,7 @@ def attempt(board: Board, hardness: Hardness, policy: Policy) -> Outcome:
         if placed < want.gang.count:
             left.append(Left(want, want.gang.count - placed))
     left += _place(stage, wants_of(sorted(board.asked.tasks, key=order)), Cause.TASK)
-    steps = whole.steps + stage.space.steps
+    steps = whole.steps + stage.space.steps - board.whole.steps - board.free.steps
     return Outcome(board.asked, whole, stage.space, stage.ledger, tuple(left), steps)
 
 

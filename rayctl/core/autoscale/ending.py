@@ -151,7 +151,7 @@ class Ending:
             kept_at={pod: at for pod, at in self.memory.kept_at.items() if pod in pods},
             nominations=self._nominations(),
             unbound=nominations_of(self.outcome, self.granted),
-            learnt=learn(self.memory.learnt, self.situation.offers, self.workers),
+            learnt=learn(self.memory.learnt, self.situation.offers, self.workers, self.memory.joined),
         )
 
     def _nominations(self) -> Mapping[str, Nomination]:

@@ -12,7 +12,7 @@ from rayctl.core.autoscale.asked import GangWant
 from rayctl.core.autoscale.attempt import Left, Outcome
 from rayctl.core.autoscale.axes import Axes, Group, LabelValues, Purpose, Vector, rank, times_fitting
 from rayctl.core.autoscale.block import Block, BlockCause
-from rayctl.core.autoscale.demand import Demand, Gang, Shape, Strategy
+from rayctl.core.autoscale.demand import Demand, Gang, Selector, Shape, Strategy
 from rayctl.core.autoscale.ledger import Fresh, Ledger
 from rayctl.core.autoscale.space import Cell
 from rayctl.core.autoscale.wording import amount_text, selectors_text
@@ -51,8 +51,9 @@ class Coming:
     """What nodes are launched for, or would be if upscalingSpeed let them."""
 
     purpose: Purpose
-    subject: Demand
-    """With the count of those that are to go on new nodes."""
+    shapes: tuple[tuple[Shape, int], ...]
+    """Several where near-equal shapes are planned as one; each with how many are to go on new nodes."""
+    selectors: tuple[Selector, ...]
     chosen: frozenset[TypeName]
     reasons: tuple[TypeReason, ...]
 
@@ -95,7 +96,8 @@ class Explainer:
         return tuple(
             Coming(
                 purpose=group.key.purpose,
-                subject=Demand(shape, number, group.key.selectors),
+                shapes=tuple(_shared(group.parts, count)),
+                selectors=group.key.selectors,
                 chosen=frozenset(used[group]),
                 reasons=tuple(
                     self._why_chosen(group, fresh, used[group].get(fresh.offer.name), held_back, launched)
@@ -103,7 +105,6 @@ class Explainer:
                 ),
             )
             for group, count in counts.items()
-            for shape, number in _shared(group.parts, count)
         )
 
     def _why_chosen(
@@ -219,7 +220,7 @@ def explainer(
     axes = outcome.asked.axes
     stuck: dict[TypeName, int] = {}
     whole: dict[tuple[Vector, LabelValues], None] = {}
-    for worker in workers:
+    for worker in workers if outcome.left else ():
         if worker.state is WorkerState.STUCK:
             stuck[worker.type] = stuck.get(worker.type, 0) + 1
         elif worker.state in ALIVE or worker.state is WorkerState.DRAINING:
@@ -227,9 +228,13 @@ def explainer(
     return Explainer(axes, types, outcome.ledger, blocks, stuck, tuple(whole), now)
 
 
-def _shared(parts: Iterable[tuple[Shape, int]], count: int) -> Iterable[tuple[Shape, int]]:
-    """Yield so many of the demands that were planned as one, those that need most first."""
+def _shared(parts: Sequence[tuple[Shape, int]], count: int) -> Iterable[tuple[Shape, int]]:
+    """Return so many of the demands that were planned as one, those that need most first."""
+    if count == sum([number for _, number in parts]):
+        return parts
+    shared: list[tuple[Shape, int]] = []
     for shape, number in sorted(parts, reverse=True):
         if count > 0:
-            yield shape, min(number, count)
+            shared.append((shape, min(number, count)))
             count -= number
+    return shared

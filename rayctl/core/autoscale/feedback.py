@@ -6,9 +6,20 @@ the infeasible ones where the user asked it to: only shapes that no type could e
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from rayctl.api.moment import Monotonic
+from rayctl.api.names import TypeName
+from rayctl.core.autoscale.axes import Purpose
+from rayctl.core.autoscale.block import Block
 from rayctl.core.autoscale.demand import Demand, Gang
+from rayctl.core.autoscale.explain import Verdict
+from rayctl.core.autoscale.situation import Plan, Situation
+from rayctl.core.autoscale.workers import UNJOINED, Worker, WorkerState
+
+_MOST_REQUESTS = 100
+"""Lines of ``ray status`` that pods which are not there yet may fill."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +62,51 @@ class Feedback:
     infeasible: tuple[Demand, ...] = ()
     infeasible_gangs: tuple[Gang, ...] = ()
     infeasible_constraint: tuple[Demand, ...] = ()
+
+
+def feedback(situation: Situation, outcome: Plan, wall: float) -> Feedback:
+    """Return what Ray is told of a plan made at ``wall``, in seconds since the epoch.
+
+    What merely waits for a maximum is not told as infeasible: Ray gives up what it is told so of.
+    """
+    workers = situation.workers
+    requested = [worker.type for worker in workers if worker.state is WorkerState.REQUESTED]
+    launched = [name for name, pods in outcome.launch.items() for _ in range(min(pods, _MOST_REQUESTS))]
+    hopeless = [unmet for unmet in outcome.unmet if unmet.verdict is Verdict.INFEASIBLE]
+    return Feedback(
+        pending_instances=tuple(
+            PendingInstance(worker.pod, worker.type, _details(worker), worker.ip)
+            for worker in sorted(workers, key=lambda worker: worker.pod)
+            if worker.state in UNJOINED - {WorkerState.REQUESTED} or worker.state is WorkerState.STUCK
+        ),
+        pending_requests=tuple(PendingRequest(name) for name in (requested + launched)[:_MOST_REQUESTS]),
+        failed_requests=tuple(_failed(outcome.memory.blocks, workers, wall, situation.now)),
+        infeasible=tuple(
+            unmet.subject
+            for unmet in hopeless
+            if unmet.purpose is Purpose.TASK and isinstance(unmet.subject, Demand)
+        ),
+        infeasible_gangs=tuple(unmet.subject for unmet in hopeless if isinstance(unmet.subject, Gang)),
+        infeasible_constraint=tuple(
+            unmet.subject
+            for unmet in hopeless
+            if unmet.purpose is Purpose.REQUEST and isinstance(unmet.subject, Demand)
+        ),
+    )
+
+
+def _details(worker: Worker) -> str:
+    if worker.why:
+        return worker.why
+    return "Starting" if worker.state is WorkerState.STARTING else "Scheduling"
+
+
+def _failed(
+    blocks: Mapping[TypeName, Block], workers: Iterable[Worker], wall: float, now: Monotonic
+) -> Iterable[FailedRequest]:
+    stuck = [worker.type for worker in workers if worker.state is WorkerState.STUCK]
+    for name, block in blocks.items():
+        if block.level:
+            since = wall - (now - block.since)
+            reason = f"{block.cause}: {block.message}" if block.message else str(block.cause)
+            yield FailedRequest(name, max(1, stuck.count(name)), reason, since, since)

@@ -14,7 +14,7 @@ from operator import lt
 from typing import TypeAlias
 
 from rayctl.api.names import TypeName
-from rayctl.core.autoscale.axes import Axes, Match, Need, Vector, Want, less, rank
+from rayctl.core.autoscale.axes import Axes, Group, Match, Need, Vector, Want, less, rank
 from rayctl.core.autoscale.ledger import Cause, Fresh, Ledger
 from rayctl.core.autoscale.space import Load, Site, Space, Tier
 
@@ -61,34 +61,25 @@ class Stage:
 Merit: TypeAlias = tuple[int, int, int, bool, int, int]
 
 
-Placed: TypeAlias = tuple[tuple[Want, int], ...]
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class _Filling:
     """One unit of a type, filled."""
 
     fresh: Fresh
     merit: Merit
-    placed: Placed
-    """What went into the unit, and how many of it."""
-
-    @property
-    def units(self) -> int:
-        """How many equal units the wants can fill: none when it was filled with what is no longer left."""
-        return min(want.left // times for want, times in self.placed)
+    placed: tuple[tuple[int, int], ...]
+    """Which wants went into the unit, by index, and how many of each."""
 
 
 def grow(stage: Stage, wants: Iterable[Want], cause: Cause) -> list[Want]:
     """Launch what the rest of ``wants`` needs; return those of which some is left."""
-    left = [want for want in wants if want.left]
-    growth = _growth(stage, left, cause)
-    while any(want.left for want in left):
+    growth = _growth(stage, [want for want in wants if want.left], cause)
+    while any(growth.left):
         best = growth.best()
         if best is None:
             break
         growth.settle(best)
-    return [want for want in left if want.left]
+    return [want for want in growth.wants if want.left]
 
 
 def launch_apart(stage: Stage, want: Want, cause: Cause) -> bool:
@@ -113,8 +104,8 @@ def _growth(stage: Stage, wants: Sequence[Want], cause: Cause) -> _Growth:
     rows = [(group.weight, group.need, group.matches) for group in groups]
     needs = [dict(group.need) for group in groups]
     axes = range(len(stage.axes.resources))
-    least = tuple(min((need.get(axis, 0) for need in needs), default=0) for axis in axes)
-    return _Growth(stage, wants, cause, rows, least, {})
+    least = tuple([min([need.get(axis, 0) for need in needs], default=0) for axis in axes])
+    return _Growth(stage, wants, cause, rows, least, [want.left for want in wants], {})
 
 
 Row: TypeAlias = tuple[int, Need, tuple[Match, ...]]
@@ -131,6 +122,8 @@ class _Growth:
     """Weight, need and selectors of each want."""
     least: Vector
     """Of each resource the least that any want needs: a node with less of one of them is full."""
+    left: list[int]
+    """Of each want what is left."""
     known: dict[TypeName, _Filling | None]
     """Fillings of earlier rounds. Wants only shrink, so one stays what filling anew would give as long as all
     that went into it is still there."""
@@ -143,7 +136,7 @@ class _Growth:
                 continue
             name = fresh.offer.name
             filling = self.known.get(name)
-            if name not in self.known or (filling and not filling.units):
+            if name not in self.known or (filling and not self._units(filling)):
                 filling = self.known[name] = self._fill(fresh)
             if filling and (best is None or filling.merit > best.merit):
                 best = filling
@@ -152,40 +145,48 @@ class _Growth:
     def settle(self, filling: _Filling) -> None:
         """Launch equal units and put on them what they were filled with."""
         space, offer, vector = self.stage.space, filling.fresh.offer, filling.fresh.vector
-        units = min(filling.units, self.stage.ledger.room(offer))
+        units = min(self._units(filling), self.stage.ledger.room(offer))
         site = self.stage.launch(filling.fresh, units, self.cause)
         load: Load = ()
         if offer.hosts == 1:
-            for want, times in filling.placed:
+            for index, times in filling.placed:
+                want = self.wants[index]
                 vector = less(vector, want.group.need, times)
                 want.left -= times * units
                 load = (*load, (want.group, times))
         space.add(space.cell(vector, site, (), units * offer.hosts, load=load))
-        if offer.hosts > 1:
-            for want, _ in filling.placed:
-                space.take(want)
+        for index, _ in filling.placed:
+            if offer.hosts > 1:
+                space.take(self.wants[index])
+            self.left[index] = self.wants[index].left
+
+    def _units(self, filling: _Filling) -> int:
+        """Return how many equal units the wants can fill: none when something of it is no longer left."""
+        return min([self.left[index] // times for index, times in filling.placed])
 
     def _fill(self, fresh: Fresh) -> _Filling | None:
         """Fill one unit of a type with wants, the first first."""
-        left = [want.left for want in self.wants]
+        left = self.left.copy()
+        placed: dict[int, int] = {}
         worst = 0
         for _ in range(fresh.offer.hosts):
-            before = left.copy()
-            worst = max(worst, self._fill_host(fresh, left))
-            if left == before:
+            before = placed.copy()
+            worst = max(worst, self._fill_host(fresh, left, placed))
+            if placed == before:
                 break
-        placed = tuple(
-            (want, want.left - rest) for want, rest in zip(self.wants, left, strict=True) if rest < want.left
-        )
-        return _Filling(fresh, _merit(self.stage.policy, fresh, placed, worst), placed) if placed else None
+        if not placed:
+            return None
+        taken = [(self.wants[index].group, times) for index, times in placed.items()]
+        merit = _merit(self.stage.policy, fresh, taken, worst)
+        return _Filling(fresh, merit, tuple(placed.items()))
 
-    def _fill_host(self, fresh: Fresh, left: list[int]) -> int:
-        """Fill one node, lowering ``left``; return the latest selector that was needed."""
-        vector, weight = fresh.vector, self.stage.axes.weigh(fresh.vector)
+    def _fill_host(self, fresh: Fresh, left: list[int], placed: dict[int, int]) -> int:
+        """Fill one node, from ``left`` to ``placed``; return the latest selector that was needed."""
+        vector, weight, labels = fresh.vector, fresh.weight, fresh.labels
         worst = index = 0
         for index, (size, need, matches) in enumerate(self.rows):
             times = left[index]
-            if size > weight or not times:
+            if not times or size > weight:
                 continue
             for axis, amount in need:
                 quotient = vector[axis] // amount
@@ -193,25 +194,28 @@ class _Growth:
                     times = quotient
                     if times <= 0:
                         break
-            which = rank(matches, fresh.labels) if times > 0 else -1
+            which = rank(matches, labels) if times > 0 else -1
             if which >= 0:
                 worst = max(worst, which)
                 left[index] -= times
+                placed[index] = placed.get(index, 0) + times
                 weight -= size * times
                 vector = less(vector, need, times)
                 if any(map(lt, vector, self.least)):
                     break
-        self.stage.space.steps += 5 + index // 5
+        self.stage.space.steps += 10 + index // 5
         return worst
 
 
-def _merit(policy: Policy, fresh: Fresh, placed: Placed, worst: int) -> Merit:
-    used = sum(want.group.weight * times for want, times in placed)
-    uses = {name for want, _ in placed for name, _ in want.group.key.shape}
+def _merit(policy: Policy, fresh: Fresh, placed: Sequence[tuple[Group, int]], worst: int) -> Merit:
+    used = sum([group.weight * times for group, times in placed])
+    wasted = (
+        fresh.special - {name for group, _ in placed for name, _ in group.key.shape} if fresh.special else ()
+    )
     first = policy.first in {None, fresh.offer.name}
     if policy.score is Score.SHARE:
         # Of nodes that nothing uses the cheapest, of equally well used ones the largest.
         worth = used * _PARTS // fresh.unit_cost, fresh.unit_cost if used else -fresh.unit_cost
     else:
         worth = used, -fresh.unit_cost
-    return -worst, -len(fresh.special - uses), fresh.offer.priority, first, *worth
+    return -worst, -len(wasted), fresh.offer.priority, first, *worth

@@ -7,6 +7,7 @@ and pods that wait for a Kubernetes node longer than anybody waits for them.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -75,9 +76,11 @@ def must_leave(
     ``doomed`` are pods that are named to go, and why; ``held`` is what request_resources needed last, which
     goes last where there is a choice.
     """
+    known = {offer.name: offer for offer in offers}
+    if not _anybody_must(workers, known, cluster_maximum, doomed):
+        return []
     units = units_of(workers)
     chosen: dict[str, Leave] = {}
-    known = {offer.name: offer for offer in offers}
     for unit in units:
         for leave in _failed(unit):
             chosen[leave.pod] = leave
@@ -87,9 +90,26 @@ def must_leave(
         if why:
             _add(chosen, unit, why)
     staying = [unit for unit in units if not any(_is_going(worker, chosen) for worker in unit.members)]
-    staying.sort(key=lambda unit: _leaving_order(unit, held))
-    _trim(chosen, staying, known, cluster_maximum)
+    if _too_many(staying, known, cluster_maximum):
+        staying.sort(key=lambda unit: _leaving_order(unit, held))
+        _trim(chosen, staying, known, cluster_maximum)
     return list(chosen.values())
+
+
+def _anybody_must(
+    workers: Iterable[Worker],
+    known: Mapping[TypeName, TypeOffer],
+    cluster_maximum: int,
+    doomed: Mapping[str, str],
+) -> bool:
+    """Return at little cost whether there is anything to look into: mostly there is not."""
+    counted = [worker for worker in workers if worker.state in COUNTED]
+    counts = Counter([worker.type for worker in counted])
+    return (
+        len(counted) > cluster_maximum
+        or any(name not in known or count > known[name].maximum for name, count in counts.items())
+        or any(_is_broken(worker) or worker.pod in doomed for worker in counted)
+    )
 
 
 def _failed(unit: Unit) -> Iterable[Leave]:
@@ -129,6 +149,15 @@ def _add(chosen: dict[str, Leave], unit: Unit, why: str) -> None:
 
 def _is_going(worker: Worker, chosen: Mapping[str, Leave]) -> bool:
     return worker.state is WorkerState.DRAINING or worker.pod in chosen
+
+
+def _too_many(staying: Iterable[Unit], known: Mapping[TypeName, TypeOffer], cluster_maximum: int) -> bool:
+    counts = Counter[TypeName]()
+    for unit in staying:
+        counts[unit.type] += len(unit.members)
+    return counts.total() > cluster_maximum or any(
+        count > known[name].maximum for name, count in counts.items()
+    )
 
 
 def _trim(
@@ -198,16 +227,18 @@ def may_leave(
     ``workers`` are those that stay otherwise. Only workers that have joined count for the minimum: one that
     is on its way may never arrive.
     """
-    units = units_of(workers)
-    joined: dict[TypeName, int] = {}
-    for unit in units:
-        joined[unit.type] = joined.get(unit.type, 0) + sum(worker.state in JOINED for worker in unit.members)
+    if not any(worker.state is WorkerState.IDLE and worker.pod not in needed for worker in workers):
+        return []
+    joined = Counter(worker.type for worker in workers if worker.state in JOINED)
     leaves: list[Leave] = []
     known = {offer.name: offer for offer in offers}
-    for unit in sorted(units, key=lambda unit: (-min(map(idle_for, unit.members)), unit.members[0].pod)):
-        offer = known.get(unit.type)
-        if offer is None or not _is_spare(unit, offer.idle_timeout, needed, idle_for):
-            continue
+    spare = [
+        unit
+        for unit in units_of(workers)
+        if unit.type in known and _is_spare(unit, known[unit.type].idle_timeout, needed, idle_for)
+    ]
+    for unit in sorted(spare, key=lambda unit: (-min(map(idle_for, unit.members)), unit.members[0].pod)):
+        offer = known[unit.type]
         if joined[unit.type] - len(unit.members) >= offer.minimum:
             joined[unit.type] -= len(unit.members)
             leaves += [
@@ -239,21 +270,18 @@ def waits_in_vain(
     now: Monotonic,
 ) -> list[Leave]:
     """Return the pods without a Kubernetes node that nothing has needed for a while, the youngest first."""
-    units = units_of(workers)
-    left: dict[TypeName, int] = {}
-    for unit in units:
-        left[unit.type] = left.get(unit.type, 0) + len(unit.members)
+    if not unneeded_since:
+        return []
+    left = Counter(worker.type for worker in workers if worker.state in COUNTED)
     leaves: list[Leave] = []
     known = {offer.name: offer for offer in offers}
-    for unit in sorted(units, key=lambda unit: (min(w.age for w in unit.members), unit.members[0].pod)):
-        offer = known.get(unit.type)
-        if offer is None or not all(
-            (worker.state in UNSCHEDULED or worker.state is WorkerState.STUCK)
-            and worker.pod in unneeded_since
-            and now - unneeded_since[worker.pod] >= PATIENCE
-            for worker in unit.members
-        ):
-            continue
+    vain = [
+        unit
+        for unit in units_of(workers)
+        if unit.type in known and all(_is_forgotten(each, unneeded_since, now) for each in unit.members)
+    ]
+    for unit in sorted(vain, key=lambda unit: (min(w.age for w in unit.members), unit.members[0].pod)):
+        offer = known[unit.type]
         if left[unit.type] - len(unit.members) >= offer.minimum:
             left[unit.type] -= len(unit.members)
             leaves += [
@@ -267,3 +295,8 @@ def waits_in_vain(
                 for worker in unit.members
             ]
     return leaves
+
+
+def _is_forgotten(worker: Worker, unneeded_since: Mapping[str, Monotonic], now: Monotonic) -> bool:
+    waiting = worker.state in UNSCHEDULED or worker.state is WorkerState.STUCK
+    return waiting and now - unneeded_since.get(worker.pod, now) >= PATIENCE

@@ -31,6 +31,7 @@ class Fresh:
 
     offer: TypeOffer
     vector: Vector
+    weight: int
     labels: LabelValues
     cost: int
     special: frozenset[str]
@@ -43,9 +44,11 @@ class Fresh:
 
 def fresh_of(offer: TypeOffer, axes: Axes) -> Fresh:
     """Return a type's node on the axes."""
+    vector = axes.vector(offer.resources)
     return Fresh(
         offer=offer,
-        vector=axes.vector(offer.resources),
+        vector=vector,
+        weight=axes.weigh(vector),
         labels=axes.values(offer.labels),
         cost=cost_of(offer.resources),
         special=special_kinds(offer.resources),

@@ -61,12 +61,20 @@ def offer_of(cluster: RayCluster, pod_type: PodType, fingerprint: str, learnt: L
 
 
 def learn(
-    before: Mapping[TypeName, Learnt], offers: Iterable[TypeOffer], workers: Iterable[Worker]
+    before: Mapping[TypeName, Learnt],
+    offers: Iterable[TypeOffer],
+    workers: Iterable[Worker],
+    joined_before: frozenset[str],
 ) -> Mapping[TypeName, Learnt]:
-    """Return what is known of each type's nodes after a look at the workers: the least that any has."""
+    """Return what is known of each type's nodes after a look at the workers that have newly joined.
+
+    Of several that joined together, the least that any of them has.
+    """
     current = {offer.name: offer.fingerprint for offer in offers}
     seen: dict[TypeName, dict[str, int]] = {}
     for worker in workers:
+        if worker.pod in joined_before:
+            continue
         joined = worker.state in {WorkerState.RUNNING, WorkerState.IDLE}
         if joined and worker.total and worker.fingerprint == current.get(worker.type):
             have = _lasting(worker.total)

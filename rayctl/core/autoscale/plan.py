@@ -14,7 +14,7 @@ from rayctl.api.moment import Monotonic
 from rayctl.core.autoscale.asked import Asked, asked_of
 from rayctl.core.autoscale.block import allowances, review
 from rayctl.core.autoscale.board import Limits, board_of
-from rayctl.core.autoscale.coarse import Rounding, rounding_to
+from rayctl.core.autoscale.coarse import EXACT, Rounding, no_rounding, rounding_to
 from rayctl.core.autoscale.demand import Amounts, Snapshot
 from rayctl.core.autoscale.ending import Ending
 from rayctl.core.autoscale.grant import Grant, grant
@@ -41,9 +41,9 @@ def plan(situation: Situation) -> Plan:
     forced = must_leave(workers, offers, situation.cluster_maximum, situation.doomed, memory.held)
     acting = _acting(workers, forced)
     limits = Limits(situation.cluster_maximum, allowances(memory.blocks, offers, acting, now))
-    asked = asked_of(
-        situation.asked.demands, situation.asked.gangs, memory.request, _rounding(offers, acting)
-    )
+    demands = situation.asked.demands
+    rounding = _rounding(offers, acting) if len(demands) > EXACT else no_rounding
+    asked = asked_of(demands, situation.asked.gangs, memory.request, rounding)
     board = board_of(asked, offers, acting, limits, recall(memory, acting))
     outcome = search(board)
     before = _basis(situation, limits, acting, asked)

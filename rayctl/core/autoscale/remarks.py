@@ -41,10 +41,16 @@ def launch_remarks(launch: Mapping[TypeName, int], coming: Sequence[Coming]) -> 
     """Yield a sentence for each type that is launched: how many, and what for."""
     for name, pods in launch.items():
         mine = [each for each in coming if name in each.chosen]
-        shown = ", ".join(demand_text(each.subject) for each in mine[:_SHOWN])
+        shown = ", ".join(_what(each) for each in mine[:_SHOWN])
         more = f" and {len(mine) - _SHOWN} more" if len(mine) > _SHOWN else ""
         why = f"for {shown}{more}" if mine else "for its minWorkers"
         yield Remark(Topic.LAUNCH, f"Adding {_nodes(pods)} of type {name}: {why}")
+
+
+def _what(coming: Coming) -> str:
+    shape = coming.shapes[0][0]
+    text = demand_text(Demand(shape, sum(number for _, number in coming.shapes), coming.selectors))
+    return f"{text} and the like" if len(coming.shapes) > 1 else text
 
 
 def removal_remarks(leaves: Iterable[Leave]) -> Iterator[Remark]:

@@ -27,7 +27,6 @@ _WEIGHTS: Mapping[str, int] = {
 _CUSTOM = 4 * _CPU
 _ORDINARY = frozenset({"CPU", "memory", "object_store_memory"})
 _MARKS = ("node:", "accelerator_type:")
-"""Resources that only say which node it is, or of what make."""
 
 
 def weight_of(resource: str) -> int:
@@ -35,12 +34,17 @@ def weight_of(resource: str) -> int:
     known = _WEIGHTS.get(resource)
     if known is not None:
         return known
-    return 0 if resource.startswith(_MARKS) else _CUSTOM
+    return 0 if is_mark(resource) else _CUSTOM
+
+
+def is_mark(resource: str) -> bool:
+    """Return whether a resource only says which node it is, or of what make."""
+    return resource.startswith(_MARKS)
 
 
 def is_special(resource: str) -> bool:
     """Return whether few nodes have it, so that others' work avoids them: accelerators, custom resources."""
-    return resource not in _ORDINARY and not resource.startswith(_MARKS)
+    return resource not in _ORDINARY and not is_mark(resource)
 
 
 def cost_of(amounts: Amounts) -> int:
