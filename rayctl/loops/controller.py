@@ -212,6 +212,8 @@ class Controller:
     async def _finish(
         self, view: ClusterView, state: ClusterState, decision: Decision, log: ClusterLog
     ) -> None:
+        if decision.ask_ray:
+            self._heads.ask(view.key)
         if decision.wake_after is not None:
             self._queue.add_after(view.key, decision.wake_after)
         wanted = settle(decision.status, view.status, self._clock.wall())

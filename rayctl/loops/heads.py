@@ -67,6 +67,8 @@ class _Head:
     heard: Monotonic | None = None
     failures: int = 0
     closely: bool = False
+    wanted: bool = False
+    """Whether somebody waits for the next answer, whatever it is."""
     hurry: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
 
@@ -109,6 +111,13 @@ class Heads:
         head.closely = closely
         return head.view
 
+    def ask(self, key: ClusterKey) -> None:
+        """Ask a head that is followed now, and wake the cluster with its answer."""
+        head = self._heads.get(key)
+        if head is not None:
+            head.wanted = True
+            head.hurry.set()
+
     def is_followed(self, key: ClusterKey, life: str) -> bool:
         """Return whether that life of the cluster's head is followed."""
         head = self._heads.get(key)
@@ -135,8 +144,8 @@ class Heads:
         log = ClusterLog(_log, key)
         try:
             while True:
-                await self._look(key, head, log)
                 head.hurry.clear()
+                await self._look(key, head, log)
                 try:
                     async with asyncio.timeout(self._pause(head)):
                         await head.hurry.wait()
@@ -160,8 +169,9 @@ class Heads:
         if isinstance(before, Silence):
             log.info("Ray's GCS at %s answers", head.address)
         head.failures, head.heard = 0, self._clock.monotonic()
-        head.view = ray_view(head.life, snapshot.nodes)
-        if not isinstance(before, RayView) or _standing(before) != _standing(head.view):
+        head.view = ray_view(head.life, snapshot.nodes, self._clock.wall().timestamp())
+        wanted, head.wanted = head.wanted, False
+        if wanted or not isinstance(before, RayView) or _standing(before) != _standing(head.view):
             self._wake(key)
 
     def _pause(self, head: _Head) -> Seconds:

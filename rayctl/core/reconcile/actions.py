@@ -117,3 +117,5 @@ class Decision:
     """What is told once for as long as it stays so: a pod that hangs, a restart to come."""
     urgent: bool = False
     """Whether the next pass waits for the status to be written."""
+    ask_ray: bool = False
+    """Whether it waits for Ray's next word: who is busy is to be known before it is chosen who goes."""

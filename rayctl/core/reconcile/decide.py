@@ -73,6 +73,7 @@ def _decision(work: Worklist, status: RayClusterStatus, *, urgent: bool = False)
         wake_after=min(work.waits, default=None),
         standing=tuple(work.standing),
         urgent=urgent,
+        ask_ray=work.ask_ray,
     )
 
 

@@ -19,6 +19,8 @@ from rayctl.core.autoscale.demand import NodeId, NodeStatus
 from rayctl.core.reconcile.seen import Drain, RayView, Silence
 
 _ASK_AGAIN: Seconds = 0.5
+_FRESH: Seconds = 1.5
+"""So old may be what tells idle workers from busy ones, when it is to be chosen who goes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,14 @@ class Removal:
     def view(self) -> RayView | None:
         """What Ray says, or None."""
         return self.ray if isinstance(self.ray, RayView) else None
+
+    def is_blind(self, now: datetime) -> bool:
+        """Return whether a choice of who goes had better wait for Ray's next word on who is busy."""
+        if not self.patience:
+            return False
+        if self.view is None:
+            return self.ray is None and self.head_ready
+        return now.timestamp() - self.view.at > _FRESH
 
     def leaving(self, pods: Iterable[PodView]) -> list[PodView]:
         """Return the pods of which Ray was told that they are to go, by us or by whomever."""

@@ -24,6 +24,8 @@ class RayView:
     draining: frozenset[PodName]
     busy: frozenset[PodName]
     """Pods on whose node something runs, draining ones included."""
+    at: float
+    """When it was said; seconds since the epoch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ class Observed:
         return self.ray if isinstance(self.ray, RayView) and self.ray.life == life else None
 
 
-def ray_view(life: str, nodes: Iterable[RayNode]) -> RayView:
+def ray_view(life: str, nodes: Iterable[RayNode], at: float) -> RayView:
     """Return the view that an answer of the GCS gives. A pod may have several nodes; the live one counts."""
     by_pod: dict[PodName, RayNode] = {}
     for node in nodes:
@@ -75,9 +77,10 @@ def ray_view(life: str, nodes: Iterable[RayNode]) -> RayView:
         known = by_pod.get(name)
         if name and (known is None or known.status is NodeStatus.DEAD):
             by_pod[name] = node
-    at = {
-        status: frozenset(n for n, node in by_pod.items() if node.status is status) for status in NodeStatus
-    }
-    dead, draining = at[NodeStatus.DEAD], at[NodeStatus.DRAINING]
-    busy = frozenset(by_pod) - dead - at[NodeStatus.IDLE]
-    return RayView(life, by_pod, dead, draining, busy)
+
+    def having(status: NodeStatus) -> frozenset[PodName]:
+        return frozenset(name for name, node in by_pod.items() if node.status is status)
+
+    dead, draining = having(NodeStatus.DEAD), having(NodeStatus.DRAINING)
+    busy = frozenset(by_pod) - dead - having(NodeStatus.IDLE)
+    return RayView(life, by_pod, dead, draining, busy, at)

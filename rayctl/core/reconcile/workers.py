@@ -58,6 +58,10 @@ def fill(work: Worklist, seen: Observed, pod_type: PodType, wanted: int) -> None
     staying = leaving_order(
         (pod for pod in live if pod.name not in gone_soon), frozenset(outdated), work.removal.view
     )
+    chosen = (outdated or len(staying) > wanted) and any(pod.ready for pod in staying)
+    if chosen and work.removal.is_blind(work.now):
+        work.ask_ray = True
+        return
     extra = staying[: max(0, len(staying) - wanted - surge)]
     work.retire(extra, f"{len(staying)} of type {name} are there, {wanted} wanted")
     staying = staying[len(extra) :]

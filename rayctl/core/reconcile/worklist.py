@@ -44,6 +44,8 @@ class Worklist:
     notes: list[Note] = field(default_factory=list)
     standing: list[Note] = field(default_factory=list)
     waits: list[float] = field(default_factory=list)
+    ask_ray: bool = False
+    """Whether the next pass should know what Ray says then."""
     gone: set[PodName] = field(default_factory=set)
     """Pods that this pass deletes."""
 

@@ -75,7 +75,7 @@ def a_view(
         for status, names in states.items()
         for name in names
     )
-    return ray_view(life, nodes)
+    return ray_view(life, nodes, NOW.timestamp())
 
 
 def pass_over(cluster: RayCluster, observed: Observed, now: datetime = NOW) -> Decision:
@@ -134,7 +134,7 @@ def settle_down(cluster: RayCluster, observed: Observed) -> Observed:
 def silent_about(cluster: RayCluster, pods: tuple[PodView, ...]) -> RayView | None:
     """What Ray says while no worker has joined it; None without a head."""
     head = head_of(cluster, pods)
-    return None if head is None else ray_view(session_of(head), ())
+    return None if head is None else ray_view(session_of(head), (), NOW.timestamp())
 
 
 def created(decision: Decision) -> list[tuple[str, str, int]]:

@@ -206,7 +206,20 @@ def test_while_ray_is_being_asked_a_worker_stays() -> None:
     decision = pass_over(cluster, seen(cluster, HEAD_POD, a_pod("w0"), ray=None))
 
     assert decision.actions == ()
-    assert decision.wake_after
+    assert decision.ask_ray
+
+
+def test_who_goes_is_chosen_only_by_what_ray_says_now() -> None:
+    cluster = a_cluster(1)
+    old_news = replace(a_view(idle=("w0", "w1")), at=NOW.timestamp() - 5)
+    pods = (HEAD_POD, a_pod("w0"), a_pod("w1", ordinal=1))
+
+    waits = pass_over(cluster, seen(cluster, *pods, ray=old_news))
+    chooses = pass_over(cluster, seen(cluster, *pods, ray=a_view("w1", idle=("w0",))))
+
+    assert waits.actions == ()
+    assert waits.ask_ray
+    assert drained(chooses) == ["w0"]
 
 
 def test_a_drain_has_a_deadline_from_the_spec() -> None:
