@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, cast
 
+from crd.effects import EFFECTS
 from rayctl.api.document import Document
 
 _PLAIN = {"integer": "whole number", "boolean": "true or false"}
@@ -29,11 +30,14 @@ def with_reference(page: str, definition: Document) -> str:
 def _sections(path: str, schema: dict[str, Any]) -> Iterator[str]:
     """Yield the table of an object, then those of the objects in it."""
     required = set(schema.get("required", ()))
-    rows = [f"## `{path}`", "", "| field | kind | what it is |", "| --- | --- | --- |"]
+    told = any(f"{path}.{name}" in EFFECTS for name in schema["properties"])
+    last, line = (" an edit … |", " --- |") if told else ("", "")
+    rows = [f"## `{path}`", "", f"| field | kind | what it is |{last}", f"| --- | --- | --- |{line}"]
     for name, field in schema["properties"].items():
         text = field.get("description", "").replace("\n", "<br>").replace("|", "\\|").replace("<", "&lt;")
         needed = "**Required.** " if name in required else ""
-        rows.append(f"| `{name}` | {_kind(field)} | {needed}{text} |")
+        effect = f" {EFFECTS[f'{path}.{name}']} |" if told else ""
+        rows.append(f"| `{name}` | {_kind(field)} | {needed}{text} |{effect}")
     rows.extend(_rules(schema))
     yield "\n".join(rows) + "\n"
     for name, field in schema["properties"].items():
