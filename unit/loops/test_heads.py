@@ -1,0 +1,149 @@
+"""Heads are asked in turn, and a cluster is woken by what matters to it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import pytest
+
+from rayctl.api.names import ClusterKey
+from rayctl.clock import SystemClock
+from rayctl.core.autoscale.demand import NodeId
+from rayctl.core.reconcile.seen import RayView, Silence
+from rayctl.gcs import protocol_pb2 as pb
+from rayctl.gcs.channel import Method
+from rayctl.gcs.client import GcsClient
+from rayctl.gcs.errors import GcsError
+from rayctl.loops import heads as heads_module
+from rayctl.loops.heads import Heads
+from unit.fakes.gcs import FakeGcs
+from unit.waiting import comes_true
+
+KEY = ClusterKey("ray", "one")
+
+
+@dataclass
+class Following:
+    """Heads that follow a fake GCS, and who was woken."""
+
+    heads: Heads
+    ray: FakeGcs
+    woken: list[ClusterKey] = field(default_factory=list)
+
+    def look(self, life: str = "first", *, closely: bool = False) -> RayView | Silence | None:
+        return self.heads.follow(KEY, life, self.ray.address, closely=closely)
+
+    def view(self) -> RayView:
+        view = self.look()
+        assert isinstance(view, RayView)
+        return view
+
+    async def answered(self) -> None:
+        await comes_true(lambda: isinstance(self.look(), RayView))
+
+
+@pytest.fixture
+async def following(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Following]:
+    monkeypatch.setattr(heads_module, "PERIOD", 0.05)
+    monkeypatch.setattr(heads_module, "CLOSE_PERIOD", 0.05)
+    monkeypatch.setattr(heads_module, "FIRST_RETRY", 0.02)
+    clock = SystemClock()
+    async with FakeGcs() as ray:
+        heads = Heads(lambda address: GcsClient(address, clock), clock)
+        following = Following(heads, ray)
+        heads.subscribe(following.woken.append)
+        task = asyncio.create_task(heads.run())
+        await asyncio.sleep(0)
+        yield following
+        task.cancel()
+        await asyncio.wait({task})
+
+
+async def test_a_head_is_asked_and_its_cluster_woken_when_it_answers(following: Following) -> None:
+    following.ray.add_node("w0")
+
+    first = following.look()
+    await following.answered()
+
+    assert first is None
+    assert following.view().nodes.keys() == {"w0"}
+    assert following.woken == [KEY]
+
+
+async def test_a_node_that_joins_or_leaves_wakes_and_one_that_gets_busy_does_not(
+    following: Following,
+) -> None:
+    node = following.ray.add_node("w0")
+    await following.answered()
+
+    node.status = pb.RUNNING
+    await comes_true(lambda: following.view().busy)
+    quiet = list(following.woken)
+    node.status = pb.DEAD
+    await comes_true(lambda: following.view().dead)
+
+    assert quiet == [KEY]
+    assert following.woken == [KEY, KEY]
+
+
+async def test_who_asks_is_woken_by_the_next_answer_though_nothing_changed(
+    following: Following, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await following.answered()
+    monkeypatch.setattr(heads_module, "PERIOD", 600.0)
+    await comes_true(lambda: following.ray.count(Method.READ_STATE) >= 2)
+
+    following.heads.ask(KEY)
+
+    await comes_true(lambda: len(following.woken) == 2)
+
+
+async def test_a_silent_head_is_told_after_a_while_and_again_when_it_answers(
+    following: Following, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(heads_module, "STILL_TRUE", 0.2)
+    caplog.set_level("INFO", "rayctl.loops.heads")
+    await following.answered()
+
+    await following.ray.stop()
+    await comes_true(lambda: isinstance(following.look(), Silence))
+    await following.ray.start()
+    await following.answered()
+
+    assert caplog.text.count("does not answer") == 1
+    assert "answers" in caplog.records[-1].getMessage()
+
+
+async def test_another_life_of_the_head_is_asked_anew(following: Following) -> None:
+    await following.answered()
+
+    assert following.look("second") is None
+    await comes_true(lambda: isinstance(following.look("second"), RayView))
+    assert following.heads.is_followed(KEY, "second")
+    assert not following.heads.is_followed(KEY, "first")
+
+
+async def test_a_drain_reaches_ray_with_its_deadline(following: Following) -> None:
+    node = following.ray.add_node("w0")
+    await following.answered()
+    deadline = datetime(2030, 1, 1, tzinfo=UTC)
+
+    answer = await following.heads.drain(KEY, NodeId(node.node_id.hex()), "scaled down", deadline)
+
+    (asked,) = following.ray.drains
+    assert answer.accepted
+    assert (asked.reason_message, asked.deadline_timestamp_ms) == ("scaled down", deadline.timestamp() * 1000)
+    assert asked.reason == pb.DRAIN_NODE_REASON_PREEMPTION
+
+
+async def test_a_head_that_is_left_is_asked_no_more(following: Following) -> None:
+    await following.answered()
+
+    following.heads.leave(KEY)
+    asked = following.ray.count(Method.READ_STATE)
+    await asyncio.sleep(0.3)  # six periods
+
+    assert following.ray.count(Method.READ_STATE) <= asked + 1
+    with pytest.raises(GcsError, match="not followed"):
+        await following.heads.drain(KEY, NodeId("aa"), "why", datetime(2030, 1, 1, tzinfo=UTC))
