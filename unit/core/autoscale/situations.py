@@ -59,8 +59,13 @@ B = an_offer("b", CPU=8)
 G = an_offer("g", CPU=4, GPU=1)
 
 
-def demand(times: int = 1, *, where: Iterable[Selector] = (), **resources: float) -> Demand:
-    return Demand(shape(**resources), times, tuple(where))
+def demand(times: int = 1, **resources: float) -> Demand:
+    return Demand(shape(**resources), times)
+
+
+def anywhere_of(*selectors: Selector, **resources: float) -> Demand:
+    """One demand with its selectors in order."""
+    return Demand(shape(**resources), 1, selectors)
 
 
 def is_in(key: str, *values: str) -> Selector:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from rayctl.core.autoscale.axes import Purpose
-from rayctl.core.autoscale.demand import Gang, GroupId, Strategy
+from rayctl.core.autoscale.demand import Demand, Gang, GroupId, Strategy
 from rayctl.core.autoscale.explain import Verdict
 from rayctl.core.autoscale.plan import plan
 from rayctl.core.autoscale.situation import Plan, Situation
@@ -18,6 +18,7 @@ from unit.core.autoscale.situations import (
     a_worker,
     amounts,
     an_offer,
+    anywhere_of,
     demand,
     gang,
     is_in,
@@ -31,6 +32,7 @@ SMALL = an_offer("m8", CPU=4, memory=8)
 LARGE = an_offer("m64", CPU=4, memory=64)
 ONE = an_offer("one", CPU=1)
 IN_A = an_offer("z", labels={"zone": "a"}, CPU=4)
+AN_A100 = Demand((("GPU", 10_000), ("accelerator_type:A100", 10)), 1)
 SLICE = an_offer("slice", TPU=4, hosts=4, maximum=6)
 
 
@@ -82,27 +84,27 @@ SLICE = an_offer("slice", TPU=4, hosts=4, maximum=6)
             a_situation(demand(50, CPU=4), types=[replace(A, maximum=3)]), {"a": 3}, id="13 up to maxWorkers"
         ),
         pytest.param(
-            a_situation(demand(CPU=1, where=[is_in("zone", "a")]), types=[A, IN_A]),
+            a_situation(anywhere_of(is_in("zone", "a"), CPU=1), types=[A, IN_A]),
             {"z": 1},
             id="14 the type with the label",
         ),
         pytest.param(
-            a_situation(demand(CPU=1, where=[is_in("zone", "q"), is_in("zone", "a")]), types=[A, IN_A]),
+            a_situation(anywhere_of(is_in("zone", "q"), is_in("zone", "a"), CPU=1), types=[A, IN_A]),
             {"z": 1},
             id="15 the fallback, where the first choice is nowhere",
         ),
         pytest.param(
-            a_situation(demand(CPU=1, where=[not_in("zone", "a")]), types=[IN_A, A]),
+            a_situation(anywhere_of(not_in("zone", "a"), CPU=1), types=[IN_A, A]),
             {"a": 1},
             id="15 not-in is true of a label that is absent",
         ),
         pytest.param(
-            a_situation(demand(CPU=1, where=[is_in("ray.io/node-group", "a")]), types=[IN_A, A]),
+            a_situation(anywhere_of(is_in("ray.io/node-group", "a"), CPU=1), types=[IN_A, A]),
             {"a": 1},
             id="16 a type by its name, though none of it runs",
         ),
         pytest.param(
-            a_situation(demand(GPU=1, **{"accelerator_type:A100": 0.001}), types=[A, G]),
+            a_situation(AN_A100, types=[A, G]),
             {},
             id="17 a make of accelerator that nobody offers",
         ),
@@ -212,7 +214,7 @@ def verdicts(outcome: Plan) -> list[tuple[Purpose, int, Verdict]]:
             id="13 maxWorkers of the cluster",
         ),
         pytest.param(
-            a_situation(demand(GPU=1, **{"accelerator_type:A100": 0.001}), types=[G]),
+            a_situation(AN_A100, types=[G]),
             (Purpose.TASK, 1, Verdict.INFEASIBLE),
             "offers accelerator_type:A100 0, 0.001 asked",
             id="17 a make of accelerator that nobody offers",
@@ -242,7 +244,7 @@ def verdicts(outcome: Plan) -> list[tuple[Purpose, int, Verdict]]:
             id="27 a part of a request that nobody offers",
         ),
         pytest.param(
-            a_situation(demand(CPU=1, where=[is_in("zone", "q"), is_in("zone", "r")]), types=[IN_A]),
+            a_situation(anywhere_of(is_in("zone", "q"), is_in("zone", "r"), CPU=1), types=[IN_A]),
             (Purpose.TASK, 1, Verdict.INFEASIBLE),
             "labels: zone is a, asked zone in (q), else zone in (r)",
             id="14 labels that no type has",
@@ -293,7 +295,7 @@ def test_36_launches_grow_with_what_runs() -> None:
 
     while situation.asked.demands[0].count:
         outcome = plan(situation)
-        launches.append(outcome.launch["a"])
+        launches.append(outcome.launch[A.name])
         situation = launched(situation, outcome)
         assert not plan(situation).launch
         situation = joined(situation)
@@ -337,17 +339,16 @@ def test_upscaling_speed_bounds_what_launches_at_once(speed: float, running: int
     assert outcome.held_back == {"a": 500 - launch}
 
 
-@pytest.mark.parametrize(
-    "asked",
-    [
-        pytest.param({"request": [demand(50, CPU=4)]}, id="request_resources"),
-        pytest.param({"gangs": gang(Strategy.PACK, demand(50, CPU=4))}, id="placement groups"),
-    ],
-)
-def test_upscaling_speed_holds_back_tasks_alone(asked: dict[str, object]) -> None:
-    gangs = [asked.pop("gangs")] if "gangs" in asked else []
+def test_upscaling_speed_does_not_hold_back_request_resources() -> None:
+    outcome = planned(request=[demand(50, CPU=4)], types=[replace(A, maximum=1000)], speed=0.1)
 
-    outcome = planned(*gangs, types=[replace(A, maximum=1000)], speed=0.1, **asked)
+    assert outcome.launch == {"a": 50}
+
+
+def test_upscaling_speed_does_not_hold_back_placement_groups() -> None:
+    bundles = gang(Strategy.PACK, demand(50, CPU=4))
+
+    outcome = planned(bundles, types=[replace(A, maximum=1000)], speed=0.1)
 
     assert outcome.launch == {"a": 50}
 
@@ -367,7 +368,7 @@ def test_52_demand_that_comes_in_two_steps_launches_no_node_too_many() -> None:
 
     second = plan(situation)
 
-    assert first.launch["a"] + second.launch["a"] == 250
+    assert first.launch[A.name] + second.launch[A.name] == 250
 
 
 def test_53_a_tick_after_a_launch_nothing_is_launched() -> None:

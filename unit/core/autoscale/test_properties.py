@@ -305,9 +305,10 @@ def test_infeasible_is_what_no_type_and_no_living_node_could_ever_hold(situation
     nodes = [*((offer.resources, offer.labels) for offer in situation.offers), *living]
 
     for unmet in plan(situation).unmet:
-        gangs = [unmet.subject] if isinstance(unmet.subject, Gang) else []
-        demands = [] if gangs else [unmet.subject]
-        keys = asked_of(demands, gangs, ()).counts
+        if isinstance(unmet.subject, Gang):
+            keys = asked_of((), [unmet.subject], ()).counts
+        else:
+            keys = asked_of([unmet.subject], (), ()).counts
         possible = all(
             any(
                 holds(resources, key)

@@ -1,0 +1,127 @@
+"""Nothing is launched twice, and nothing is held back that is needed once more."""
+
+from dataclasses import replace
+
+import pytest
+
+from rayctl.core.autoscale.demand import Demand, Gang, GroupId, Strategy
+from rayctl.core.autoscale.plan import plan
+from rayctl.core.autoscale.situation import Situation
+from rayctl.core.autoscale.workers import WorkerState
+from unit.core.autoscale.situations import (
+    A,
+    B,
+    a_situation,
+    a_snapshot,
+    a_worker,
+    amounts,
+    demand,
+    gang,
+    launched,
+)
+
+
+def asking(situation: Situation, *asked: Demand | Gang) -> Situation:
+    return replace(situation, asked=a_snapshot(*asked, version=situation.asked.version + 1))
+
+
+def under_way(situation: Situation) -> Situation:
+    return launched(situation, plan(situation))
+
+
+def test_less_demand_launches_nothing_more() -> None:
+    situation = under_way(a_situation(demand(3, CPU=3), demand(5, CPU=2), types=[A, B]))
+
+    assert not plan(asking(situation, demand(2, CPU=3), demand(5, CPU=2))).launch
+
+
+def test_more_demand_launches_for_the_difference() -> None:
+    situation = under_way(a_situation(demand(3, CPU=4), types=[A]))
+
+    assert plan(asking(situation, demand(5, CPU=4))).launch == {"a": 2}
+
+
+def test_a_pod_that_could_not_be_made_is_launched_again() -> None:
+    situation = under_way(a_situation(demand(3, CPU=4), types=[A]))
+
+    assert plan(replace(situation, workers=situation.workers[1:])).launch == {"a": 1}
+
+
+def test_what_ray_puts_elsewhere_than_planned_is_made_up_for() -> None:
+    """Ray put all small tasks on the first node that joined, so the large one waits for another."""
+    situation = under_way(a_situation(demand(4, CPU=1), demand(CPU=4), types=[A]))
+    joined = replace(
+        situation.workers[0], state=WorkerState.RUNNING, total=A.resources, available={}, labels=A.labels
+    )
+    lost = replace(situation.workers[1], state=WorkerState.TERMINATING)
+    situation = asking(replace(situation, workers=(joined, lost)), demand(CPU=4))
+
+    assert plan(situation).launch == {"a": 1}
+
+
+def test_a_worker_that_fills_up_by_other_means_is_made_up_for() -> None:
+    worker = a_worker(A, WorkerState.IDLE)
+    situation = a_situation(demand(CPU=4), types=[A], workers=[worker])
+    situation = replace(situation, memory=plan(situation).memory)
+    taken = replace(worker, state=WorkerState.RUNNING, available=amounts(CPU=1))
+
+    assert plan(replace(situation, workers=(taken,))).launch == {"a": 1}
+
+
+def test_a_raised_maximum_is_used_at_once() -> None:
+    situation = a_situation(demand(3, CPU=4), types=[replace(A, maximum=1)])
+    situation = under_way(situation)
+
+    assert plan(replace(situation, offers=(replace(A, maximum=2),))).launch == {"a": 1}
+
+
+def test_room_that_another_type_gave_up_is_used_at_once() -> None:
+    draining = a_worker(B, WorkerState.DRAINING)
+    situation = a_situation(demand(CPU=4), types=[A, B], workers=[draining], cluster_maximum=1)
+    first = plan(situation)
+    gone = replace(situation, workers=(), memory=first.memory)
+
+    assert not first.launch
+    assert plan(gone).launch == {"a": 1}
+
+
+def test_other_groups_of_the_same_bundles_are_something_new() -> None:
+    """Ten single bundles fit where one group of ten did not, though as bundles they are the same."""
+    whole = gang(Strategy.PACK, demand(10, CPU=4))
+    situation = a_situation(whole, types=[replace(A, maximum=5)])
+    first = plan(situation)
+    single = Gang(Strategy.PACK, (demand(CPU=4),), 10)
+
+    assert not first.launch
+    assert plan(asking(replace(situation, memory=first.memory), single)).launch == {"a": 5}
+
+
+def test_a_strictly_spread_group_keeps_its_nodes_while_they_start() -> None:
+    spread = gang(Strategy.STRICT_SPREAD, demand(3, CPU=1), group=GroupId("aa"))
+    situation = under_way(a_situation(spread, types=[A]))
+
+    outcome = plan(asking(situation, spread, demand(9, CPU=1)))
+
+    assert not outcome.launch
+    assert not outcome.unmet
+
+
+@pytest.mark.parametrize("joining", [1, 2, 3])
+def test_workers_that_join_one_by_one_cause_no_launch(joining: int) -> None:
+    situation = under_way(a_situation(demand(3, CPU=3), demand(3, CPU=1), types=[A]))
+    workers = [
+        replace(worker, state=WorkerState.IDLE, total=A.resources, available=A.resources, labels=A.labels)
+        if index < joining
+        else worker
+        for index, worker in enumerate(situation.workers)
+    ]
+
+    assert not plan(replace(situation, workers=tuple(workers))).launch
+
+
+def test_what_a_type_turned_out_to_have_is_remembered() -> None:
+    worker = a_worker(A, total=amounts(CPU=3, memory=5), available={})
+
+    outcome = plan(a_situation(types=[A], workers=[worker]))
+
+    assert outcome.memory.learnt[A.name].resources == amounts(CPU=3, memory=5)
