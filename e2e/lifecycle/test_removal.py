@@ -94,7 +94,7 @@ def test_a_drain_ends_at_its_deadline(life: Life) -> None:
     ray = Ray(life, "one", workers=1, drainTimeoutSeconds=5)
     ray.start()
     (old,) = ray.live("worker")
-    ray.start_python(WHERE.format(needs="", seconds=600))
+    task = ray.start_python(WHERE.format(needs="", seconds=600))
     wait_for("the task runs", lambda: free_cpus(ray) == 0, 60)
 
     ray.small["minWorkers"] = 0
@@ -102,3 +102,4 @@ def test_a_drain_ends_at_its_deadline(life: Life) -> None:
     wait_for("the worker is told to end", lambda: old not in ray.live(), 60)
 
     assert any("did not end within 5 s" in text for text in life.events("DeletingPods"))
+    assert "Error" in task.result()
