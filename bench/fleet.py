@@ -12,14 +12,13 @@ import argparse
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from statistics import median
-from typing import TypeVar
 
 from bench import small_clusters
 from bench.figures import circumstances, percentile, table, version
+from bench.side_by_side import side_by_side
 from bench.sightings import Sightings, watching
 from bench.stage import BARE, OPERATED, Stage, open_stage
 from rayctl.api.document import Document
@@ -31,9 +30,6 @@ from rayctl.kube.resource import PODS, RAYCLUSTERS, Call, Verb
 from rayctl.kube.watch import Target
 
 PARALLEL = 32
-
-T = TypeVar("T")
-R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +89,12 @@ async def _run(stage: Stage, clusters: int, rounds: int) -> None:
 async def _bare_round(client: KubeClient, clusters: int) -> Bare:
     async with watching(client, Target(resource=PODS, namespace=BARE), pod_view, _pod_sightings()) as pods:
         # The owners have to be there, or the garbage collector takes the pods for orphans.
-        views = await _side_by_side(_names(clusters), lambda name: small_clusters.create(client, BARE, name))
+        views = await side_by_side(
+            _names(clusters), lambda name: small_clusters.create(client, BARE, name), PARALLEL
+        )
         manifests = [manifest for view in views for manifest in small_clusters.pods(view)]
         start = time.monotonic()
-        await _side_by_side(manifests, lambda manifest: _create_pod(client, manifest))
+        await side_by_side(manifests, lambda manifest: _create_pod(client, manifest), PARALLEL)
         await _all_arrived(pods, len(manifests))
         await small_clusters.delete(client, BARE)
         await pods.wait("no pod is left", lambda: not pods.there)
@@ -121,7 +119,7 @@ async def _operated_round(stage: Stage, client: KubeClient, clusters: int) -> Op
             watching(client, Target(resource=RAYCLUSTERS, namespace=OPERATED), cluster_view, rays)
         )
         before = await stage.cost()
-        await _side_by_side(_names(clusters), post)
+        await side_by_side(_names(clusters), post, PARALLEL)
         await _all_arrived(pods, clusters * small_clusters.PODS_EACH)
         await rays.wait("all RayClusters are Running", lambda: len(rays.arrived) >= clusters)
         after = await stage.cost()
@@ -158,21 +156,6 @@ def _names(clusters: int) -> list[str]:
 
 async def _create_pod(client: KubeClient, manifest: Document) -> None:
     await client.send(Call(verb=Verb.CREATE, resource=PODS, namespace=BARE, body=manifest))
-
-
-async def _side_by_side(items: Iterable[T], act: Callable[[T], Awaitable[R]]) -> list[R]:
-    """Act on all items in their order, on as many at once as the client has calls."""
-    results: list[R] = []
-    left = iter(items)
-
-    async def worker() -> None:
-        for item in left:
-            results.append(await act(item))  # noqa: PERF401 (workers share the iterator)
-
-    async with asyncio.TaskGroup() as group:
-        for _ in range(PARALLEL):
-            group.create_task(worker())
-    return results
 
 
 def _round_table(number: int, clusters: int, bare: Bare, operated: Operated) -> str:

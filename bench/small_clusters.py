@@ -16,18 +16,18 @@ PODS_EACH = 1 + WORKERS
 _WORKER = TypeName("worker")
 
 
-def document(name: str) -> Document:
-    """Return a RayCluster of a head and three workers."""
+def document(name: str, workers: int = WORKERS) -> Document:
+    """Return a RayCluster of a head and some workers."""
     return {
         "apiVersion": API_VERSION,
         "kind": KIND,
         "metadata": {"name": name},
         "spec": {
-            "maxWorkers": WORKERS,
+            "maxWorkers": workers,
             "headPodType": "head",
             "podTypes": [
                 {"name": "head", "podConfig": _pod()},
-                {"name": _WORKER, "minWorkers": WORKERS, "maxWorkers": WORKERS, "podConfig": _pod()},
+                {"name": _WORKER, "minWorkers": workers, "maxWorkers": workers, "podConfig": _pod()},
             ],
         },
     }
@@ -39,9 +39,9 @@ def _pod() -> Document:
     return {"apiVersion": "v1", "kind": "Pod", "spec": {"containers": [container]}}
 
 
-async def create(client: KubeClient, namespace: str, name: str) -> ClusterView:
+async def create(client: KubeClient, namespace: str, name: str, workers: int = WORKERS) -> ClusterView:
     """Post a RayCluster and return it as the API server has it."""
-    call = Call(verb=Verb.CREATE, resource=RAYCLUSTERS, namespace=namespace, body=document(name))
+    call = Call(verb=Verb.CREATE, resource=RAYCLUSTERS, namespace=namespace, body=document(name, workers))
     return cluster_view(await client.send(call))
 
 
@@ -60,5 +60,5 @@ def pods(view: ClusterView) -> list[Document]:
     workers = pod_template(cluster, worker, Role.WORKER)
     return [
         pod_template(cluster, cluster.head, Role.HEAD).manifest(0, 0),
-        *(workers.manifest(ordinal, 0) for ordinal in range(WORKERS)),
+        *(workers.manifest(ordinal, 0) for ordinal in range(worker.min_workers)),
     ]

@@ -35,7 +35,7 @@ class Verdict(StrEnum):
     CRASH_LOOPING = "keeps crashing"
     ENDED = "has ended"
     UNREADY_TOO_LONG = "was ready and is not any more"
-    LOST_BY_RAY = "Ray has lost its node"
+    LOST_BY_RAY = "was lost by Ray"
     NEVER_JOINED = "did not join Ray in time"
     TERMINATING = "is ending"
     STUCK_TERMINATING = "hangs in Terminating"
