@@ -20,7 +20,7 @@ from rayctl.api.observed import ClusterView, PodView
 from rayctl.api.raycluster import RayCluster
 from rayctl.api.status import NEEDED, Phase, RayClusterStatus, settle, status_document
 from rayctl.clock import Clock
-from rayctl.core.autoscale.minimum import minimum
+from rayctl.core.autoscale.demand import Snapshot
 from rayctl.core.build.ray_start import gcs_port
 from rayctl.core.reconcile.actions import Decision, Note
 from rayctl.core.reconcile.decide import decide, refuse
@@ -30,6 +30,7 @@ from rayctl.kube.cache import Cache
 from rayctl.kube.errors import Fenced, KubeError
 from rayctl.kube.events import Events
 from rayctl.kube.writer import Writer
+from rayctl.loops.autoscaler import Autoscaler
 from rayctl.loops.executor import Executor, Outcome
 from rayctl.loops.heads import Heads
 from rayctl.loops.state import ClusterState, ClusterStates
@@ -50,8 +51,9 @@ _ON_THE_WAY = frozenset({Phase.PENDING, Phase.STARTING, Phase.UPDATING})
 
 @dataclass(frozen=True, slots=True)
 class Telemetry:
-    """Where the controller tells how it goes, log and Events aside."""
+    """Where the controller tells how it goes, the log aside."""
 
+    events: Events
     metrics: Metrics
     traces: Traces
 
@@ -63,16 +65,17 @@ class Controller:
         self,
         cache: Cache,
         heads: Heads,
+        autoscaler: Autoscaler,
         writer: Writer,
-        events: Events,
         executor: Executor,
         clock: Clock,
         telemetry: Telemetry,
     ) -> None:
         self._cache = cache
         self._heads = heads
+        self._autoscaler = autoscaler
         self._writer = writer
-        self._events = events
+        self._events = telemetry.events
         self._executor = executor
         self._clock = clock
         self._metrics = telemetry.metrics
@@ -81,7 +84,7 @@ class Controller:
         self._states = ClusterStates()
         self._running = False
         cache.subscribe(self._changed)
-        heads.subscribe(self._changed)
+        heads.subscribe(self._changed, self._answered)
         self._metrics.watch_queue(self._queue.__len__)
 
     async def run(self, workers: int) -> None:
@@ -98,10 +101,26 @@ class Controller:
             self._running = False
             self._queue.clear()
             self._states.clear()
+            self._autoscaler.clear()
 
     def _changed(self, key: ClusterKey) -> None:
         if self._running:
             self._queue.add(key)
+
+    async def _answered(self, key: ClusterKey, answer: Snapshot) -> bool:
+        """Have a head's answer made a plan; return whether the next one is wanted soon."""
+        view = self._cache.find_cluster(key)
+        if view is None or view.deleting or isinstance(view.spec, SpecError) or view.spec.suspend:
+            return False
+        state = self._states.get(key, view.uid, view.generation, self._clock.monotonic())
+        tick = await self._autoscaler.look(view.spec, self._own_pods(view, state), answer)
+        if tick.feedback is not None:
+            await self._heads.report(key, tick.feedback)
+        if tick.restore:
+            await self._heads.restore(key, tick.restore)
+        if tick.changed:
+            self._changed(key)
+        return tick.busy
 
     async def _work(self) -> None:
         while True:
@@ -136,6 +155,7 @@ class Controller:
         view = self._cache.find_cluster(key)
         if view is None:
             self._heads.leave(key)
+            self._autoscaler.forget(key)
             if self._states.forget(key):
                 log.info("The RayCluster is gone; Kubernetes removes its pods and its Service")
             return False
@@ -153,7 +173,8 @@ class Controller:
             await self._finish(view, state, refusal, log)
             return False
         seen = self._observe(view, view.spec, state)
-        decision = decide(view.spec, seen, minimum(view.spec), self._clock.wall())
+        wishes = self._autoscaler.wishes(view.spec, seen.pods)
+        decision = decide(view.spec, seen, wishes.targets, self._clock.wall(), wishes.leave)
         self._tell(view, decision.notes, log)
         self._tell(view, [note for note in decision.standing if note not in state.told], log)
         state.told = frozenset(decision.standing)
@@ -179,11 +200,8 @@ class Controller:
 
     def _observe(self, view: ClusterView, cluster: RayCluster, state: ClusterState) -> Observed:
         services = [service for service in self._cache.list_services(view.key) if service.owner == view.uid]
-        pods = [pod for pod in self._cache.list_pods(view.key) if pod.owner == view.uid]
-        state.keep(frozenset(pod.uid for pod in pods))
-        shown = tuple(
-            msgspec.structs.replace(pod, deleting=True) if pod.uid in state.removed else pod for pod in pods
-        )
+        shown = self._own_pods(view, state)
+        state.keep(frozenset(pod.uid for pod in shown))
         return Observed(
             pods=shown,
             service_fingerprint=next((s.fingerprint for s in services if not s.deleting), None),
@@ -192,6 +210,14 @@ class Controller:
             drains=state.drains,
             troubles=state.standing(self._clock.wall()),
             service_trouble=state.service_trouble,
+        )
+
+    def _own_pods(self, view: ClusterView, state: ClusterState) -> tuple[PodView, ...]:
+        """Return the cluster's own pods, with what we deleted on its way out."""
+        return tuple(
+            msgspec.structs.replace(pod, deleting=True) if pod.uid in state.removed else pod
+            for pod in self._cache.list_pods(view.key)
+            if pod.owner == view.uid
         )
 
     def _ask_ray(

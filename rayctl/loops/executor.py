@@ -1,4 +1,4 @@
-"""Carries out actions through the writer, side by side, and says how it went.
+"""Carries out actions through the writer, side by side but deletions first, and says how it went.
 
 What the API server refuses for good (quota, admission, a field it does not take) becomes the cluster's
 trouble and is retried after a back-off of its own; what may pass (time-outs, throttling, a lost lease) is
@@ -8,12 +8,14 @@ handed to the controller.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import assert_never
 
 from rayctl.api.names import LABEL_CLUSTER, ClusterKey
 from rayctl.api.raycluster import RayCluster
+from rayctl.core.autoscale.demand import DrainReason
 from rayctl.core.reconcile.actions import (
     Action,
     ApplyService,
@@ -28,6 +30,7 @@ from rayctl.gcs.errors import GcsError
 from rayctl.kube.cache import Cache
 from rayctl.kube.errors import AlreadyExists, Forbidden, Invalid, KubeError
 from rayctl.kube.writer import Writer
+from rayctl.loops.autoscaler import Autoscaler
 from rayctl.loops.heads import Heads
 from rayctl.loops.state import ClusterState
 from rayctl.telemetry import traces
@@ -47,10 +50,19 @@ class Outcome:
 class Executor:
     """Carries out actions. ``parallel`` bounds the API calls that one cluster may have under way at once."""
 
-    def __init__(self, writer: Writer, cache: Cache, heads: Heads, spans: Traces, parallel: int) -> None:
+    def __init__(
+        self,
+        writer: Writer,
+        cache: Cache,
+        heads: Heads,
+        autoscaler: Autoscaler,
+        spans: Traces,
+        parallel: int,
+    ) -> None:
         self._writer = writer
         self._cache = cache
         self._heads = heads
+        self._autoscaler = autoscaler
         self._traces = spans
         self._parallel = parallel
 
@@ -58,7 +70,7 @@ class Executor:
         self, cluster: RayCluster, actions: tuple[Action, ...], state: ClusterState, now: datetime
     ) -> Outcome:
         """Carry out ``actions``. Every answer goes into the cache: the next pass sees what this one did."""
-        run = _Run(self._writer, self._cache, self._heads, cluster, state, now)
+        run = _Run(self._writer, self._cache, self._heads, self._autoscaler, cluster, state, now)
         gate = asyncio.Semaphore(self._parallel)
 
         async def one(action: Action) -> None:
@@ -66,10 +78,19 @@ class Executor:
                 with self._traces.span(*_span(action)):
                     await run.act(action)
 
-        async with asyncio.TaskGroup() as group:
-            for action in actions:
-                group.create_task(one(action))
+        for wave in _waves(actions):
+            async with asyncio.TaskGroup() as group:
+                for action in wave:
+                    group.create_task(one(action))
         return Outcome(tuple(run.notes), run.failure)
+
+
+def _waves(actions: tuple[Action, ...]) -> Iterator[tuple[Action, ...]]:
+    """Return deletions, then the rest: a pod made beside a deletion that fails would be one too many."""
+    deletions = tuple(action for action in actions if isinstance(action, DeletePod))
+    if deletions:
+        yield deletions
+    yield tuple(action for action in actions if not isinstance(action, DeletePod))
 
 
 def _span(action: Action) -> tuple[str, dict[str, str]]:
@@ -98,6 +119,7 @@ class _Run:
         writer: Writer,
         cache: Cache,
         heads: Heads,
+        autoscaler: Autoscaler,
         cluster: RayCluster,
         state: ClusterState,
         now: datetime,
@@ -105,6 +127,7 @@ class _Run:
         self._writer = writer
         self._cache = cache
         self._heads = heads
+        self._autoscaler = autoscaler
         self._cluster = cluster
         self._state = state
         self._now = now
@@ -163,6 +186,7 @@ class _Run:
         if trouble is not None and trouble.until > self._now.timestamp():
             return
         trouble = self._state.pod_refused(kind, message, self._now)
+        self._autoscaler.refused_pod(self._cluster, kind, message)
         retry = f"next try in {trouble.until - self._now.timestamp():.0f} s"
         text = f"Cannot create a {action.slot.role} pod of type {kind}: {message} ({retry})"
         self.notes.append(Note(Reason.FAILED_CREATE, text, warning=True))
@@ -170,6 +194,7 @@ class _Run:
     async def _delete(self, action: DeletePod) -> None:
         gone = await self._writer.delete_pod(self._key, action.pod.name, action.pod.uid, action.grace)
         self._state.removed.add(action.pod.uid)
+        self._autoscaler.deleted(self._cluster, action.pod.name)
         if gone is None:
             return
         self._cache.accept(gone)
@@ -178,16 +203,24 @@ class _Run:
 
     async def _drain(self, action: DrainNode) -> None:
         try:
-            answer = await self._heads.drain(self._key, action.node_id, action.why, action.deadline)
+            reason = DrainReason.IDLE if action.idle else DrainReason.PREEMPTION
+            answer = await self._heads.drain(self._key, action.node_id, reason, action.why, action.deadline)
         except GcsError as error:
             text = f"Ray could not be told to drain {action.pod.name}: {error}"
             self.notes.append(Note(Reason.DRAIN_REFUSED, text, warning=True))
             return
         refused = "" if answer.accepted else answer.why or "without a word"
+        if action.idle and refused:
+            self._autoscaler.refused_drain(self._cluster, action.pod.name)
+            return
+        self._autoscaler.drained(self._cluster, action.pod.name)
         self._state.drains[action.pod.uid] = Drain(action.deadline.timestamp(), action.why, refused)
         if refused:
             text = f"Ray refuses to drain {action.pod.name}: {refused}"
             self.notes.append(Note(Reason.DRAIN_REFUSED, text, warning=True))
+        elif action.idle:
+            # Ray's node is gone by now, and its container would run on without one.
+            await self._delete(DeletePod(action.pod, action.why))
 
     async def _apply(self, action: ApplyService) -> None:
         try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -17,7 +17,8 @@ from typing import Protocol
 from rayctl.api.moment import Monotonic, Seconds
 from rayctl.api.names import ClusterKey, PodName
 from rayctl.clock import Clock
-from rayctl.core.autoscale.demand import DrainReason, NodeId, Snapshot
+from rayctl.core.autoscale.demand import Demand, DrainReason, NodeId, Snapshot
+from rayctl.core.autoscale.feedback import Feedback
 from rayctl.core.reconcile.seen import RayView, Silence, ray_view
 from rayctl.gcs.client import DrainAnswer
 from rayctl.gcs.errors import GcsError, Unreachable
@@ -26,10 +27,10 @@ from rayctl.telemetry.logs import ClusterLog
 _log = logging.getLogger(__name__)
 
 CLOSE_PERIOD: Seconds = 0.5
-"""While somebody waits for a node to leave."""
-PERIOD: Seconds = 5.0
-POLLS_A_SECOND = 60
-"""Of all heads together: more of them are each asked less often."""
+"""While there is demand, or a node on its way in or out."""
+PERIOD: Seconds = 1.0
+POLLS_A_SECOND = 300
+"""Of all heads together, 17 % of a core: more heads are each asked less often."""
 STILL_TRUE: Seconds = 10.0
 FIRST_RETRY: Seconds = 1.0
 LONGEST_RETRY: Seconds = 15.0
@@ -48,9 +49,17 @@ class Gcs(Protocol):
     ) -> DrainAnswer:
         """Ask a node to leave."""
 
+    async def report(self, feedback: Feedback, version: int) -> None:
+        """Have Ray show what is planned."""
+
+    async def request_constraint(self, demands: Sequence[Demand]) -> None:
+        """Request resources again that a GCS which started anew has forgotten."""
+
     async def close(self) -> None:
         """Close the connection."""
 
+
+OnAnswer = Callable[[ClusterKey, Snapshot], Awaitable[bool]]
 
 Connect = Callable[[str], Gcs]
 """Makes a connection to ``host:port``; no network before its first call."""
@@ -66,7 +75,11 @@ class _Head:
     view: RayView | Silence | None = None
     heard: Monotonic | None = None
     failures: int = 0
+    reported: int = 0
+    """The version of the last report."""
     closely: bool = False
+    busy: bool = False
+    """Whether the last answer gave reason to ask again soon."""
     wanted: bool = False
     """Whether somebody waits for the next answer, whatever it is."""
     hurry: asyncio.Event = field(default_factory=asyncio.Event)
@@ -80,12 +93,16 @@ class Heads:
         self._connect = connect
         self._clock = clock
         self._wake: Callable[[ClusterKey], None] = lambda _: None
+        self._answered: OnAnswer = _ignore
         self._heads: dict[ClusterKey, _Head] = {}
         self._group: asyncio.TaskGroup | None = None
 
-    def subscribe(self, on_change: Callable[[ClusterKey], None]) -> None:
-        """Have ``on_change`` called with the cluster of which a node joined, left or began to leave."""
-        self._wake = on_change
+    def subscribe(self, on_change: Callable[[ClusterKey], None], on_answer: OnAnswer) -> None:
+        """Have ``on_change`` called with the cluster of which a node joined, left or began to leave.
+
+        ``on_answer`` is given every answer, and says whether the next one is wanted soon.
+        """
+        self._wake, self._answered = on_change, on_answer
 
     async def run(self) -> None:
         """Follow heads until cancelled."""
@@ -129,7 +146,31 @@ class Heads:
         if head is not None and head.task is not None:
             head.task.cancel()
 
-    async def drain(self, key: ClusterKey, node_id: NodeId, why: str, deadline: datetime) -> DrainAnswer:
+    async def report(self, key: ClusterKey, news: Feedback) -> None:
+        """Have ``ray status`` show what is planned; Ray takes a report that is newer than its last.
+
+        Raises:
+            GcsError: it could not be told.
+        """
+        head = self._heads.get(key)
+        if head is not None:
+            # Beyond whatever a leader before this one has reported: Ray drops older ones without a word.
+            head.reported = max(head.reported + 1, int(self._clock.wall().timestamp() * 1000))
+            await head.gcs.report(news, head.reported)
+
+    async def restore(self, key: ClusterKey, request: Sequence[Demand]) -> None:
+        """Request resources again, in the user's stead.
+
+        Raises:
+            GcsError: it could not be told.
+        """
+        head = self._heads.get(key)
+        if head is not None:
+            await head.gcs.request_constraint(request)
+
+    async def drain(
+        self, key: ClusterKey, node_id: NodeId, reason: DrainReason, why: str, deadline: datetime
+    ) -> DrainAnswer:
         """Tell the cluster's head that a node is to leave.
 
         Raises:
@@ -138,7 +179,7 @@ class Heads:
         head = self._heads.get(key)
         if head is None:
             raise Unreachable(f"the head of {key} is not followed any more")
-        return await head.gcs.drain(node_id, DrainReason.PREEMPTION, why, deadline)
+        return await head.gcs.drain(node_id, reason, why, deadline)
 
     async def _poll(self, key: ClusterKey, head: _Head) -> None:
         log = ClusterLog(_log, key)
@@ -170,6 +211,13 @@ class Heads:
             log.info("Ray's GCS at %s answers", head.address)
         head.failures, head.heard = 0, self._clock.monotonic()
         head.view = ray_view(head.life, snapshot.nodes, self._clock.wall().timestamp())
+        try:
+            head.busy = await self._answered(key, snapshot)
+        except GcsError as error:
+            log.info("what was planned could not be told to Ray: %s", error)
+        except Exception:
+            # A fault of ours with one cluster must not end the others': it is told, and tried again.
+            log.exception("Planning failed; trying again with the next answer")
         wanted, head.wanted = head.wanted, False
         if wanted or not isinstance(before, RayView) or _standing(before) != _standing(head.view):
             self._wake(key)
@@ -179,8 +227,12 @@ class Heads:
             longest = LONGEST_RETRY_UNHEARD if head.heard is None else LONGEST_RETRY
             pause = min(longest, FIRST_RETRY * 2.0 ** min(head.failures - 1, 10))
             return pause * random.uniform(0.5, 1.0)  # noqa: S311  spreads the load, hides nothing
-        period = CLOSE_PERIOD if head.closely else PERIOD
+        period = CLOSE_PERIOD if head.closely or head.busy else PERIOD
         return max(period, len(self._heads) / POLLS_A_SECOND)
+
+
+async def _ignore(_: ClusterKey, __: Snapshot) -> bool:
+    return False
 
 
 def _standing(view: RayView) -> tuple[frozenset[PodName], ...]:

@@ -24,6 +24,7 @@ from rayctl.kube.errors import Forbidden, KubeError
 from rayctl.kube.events import Events
 from rayctl.kube.lease import LeaseStore
 from rayctl.kube.writer import Writer
+from rayctl.loops.autoscaler import Autoscaler
 from rayctl.loops.controller import Controller, Telemetry
 from rayctl.loops.executor import Executor
 from rayctl.loops.heads import Heads
@@ -85,8 +86,10 @@ async def _run(settings: Settings) -> None:
         events = Events(writer, clock, identity)
         traces = exported_traces(version("rayctl"), identity) if settings.traced else Traces()
         heads = Heads(partial(GcsClient, clock=clock), clock)
-        executor = Executor(writer, cache, heads, traces, settings.parallel_calls)
-        controller = Controller(cache, heads, writer, events, executor, clock, Telemetry(metrics, traces))
+        autoscaler = Autoscaler(clock)
+        executor = Executor(writer, cache, heads, autoscaler, traces, settings.parallel_calls)
+        telemetry = Telemetry(events, metrics, traces)
+        controller = Controller(cache, heads, autoscaler, writer, executor, clock, telemetry)
         lead = _leading(settings, where, writer, events, controller, metrics)
         health = HealthServer(
             settings.health_port,

@@ -16,6 +16,7 @@ from rayctl.kube.config import Connection, Source
 from rayctl.kube.events import Events
 from rayctl.kube.writer import Writer
 from rayctl.loops import controller as controller_module
+from rayctl.loops.autoscaler import Autoscaler
 from rayctl.loops.controller import Controller, Telemetry
 from rayctl.loops.executor import Executor
 from rayctl.loops.heads import Heads
@@ -78,9 +79,10 @@ async def world(
             events = Events(writer, clock, "me")
             traces = Traces()
             heads = Heads(lambda _: GcsClient(ray.address, clock), clock)
-            executor = Executor(writer, cache, heads, traces, parallel=4)
-            telemetry = Telemetry(Metrics(), traces)
-            controller = Controller(cache, heads, writer, events, executor, clock, telemetry)
+            autoscaler = Autoscaler(clock)
+            executor = Executor(writer, cache, heads, autoscaler, traces, parallel=4)
+            telemetry = Telemetry(events, Metrics(), traces)
+            controller = Controller(cache, heads, autoscaler, writer, executor, clock, telemetry)
             tasks = [asyncio.create_task(part) for part in (cache.run(), events.run(), controller.run(4))]
             await cache.wait_synced()
             yield World(server, cache, ray)

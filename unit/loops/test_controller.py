@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
+from collections.abc import Iterable
 from datetime import datetime
 
 import pytest
 
 from rayctl.api.raycluster import RayCluster
+from rayctl.core.autoscale.leave import Leave
 from rayctl.core.autoscale.minimum import Targets
 from rayctl.core.reconcile.actions import Decision
 from rayctl.core.reconcile.decide import decide
@@ -149,10 +151,12 @@ async def test_a_fault_of_ours_with_one_cluster_holds_up_no_other(
 ) -> None:
     caplog.set_level(logging.ERROR, logger="rayctl")
 
-    def faulty(cluster: RayCluster, seen: Observed, targets: Targets, now: datetime) -> Decision:
+    def faulty(
+        cluster: RayCluster, seen: Observed, targets: Targets, now: datetime, leave: Iterable[Leave] | None
+    ) -> Decision:
         if cluster.key.name == "bad":
             raise ZeroDivisionError("ours")
-        return decide(cluster, seen, targets, now)
+        return decide(cluster, seen, targets, now, leave)
 
     monkeypatch.setattr(controller_module, "decide", faulty)
 

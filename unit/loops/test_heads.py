@@ -9,18 +9,19 @@ import pytest
 
 from rayctl.api.names import ClusterKey
 from rayctl.clock import SystemClock
-from rayctl.core.autoscale.demand import NodeId
+from rayctl.core.autoscale.demand import DrainReason, NodeId, Snapshot
 from rayctl.core.reconcile.seen import RayView, Silence
 from rayctl.gcs import protocol_pb2 as pb
 from rayctl.gcs.channel import Method
 from rayctl.gcs.client import GcsClient
-from rayctl.gcs.errors import GcsError
+from rayctl.gcs.errors import GcsError, Unreachable
 from rayctl.loops import heads as heads_module
 from rayctl.loops.heads import Heads
 from unit.fakes.gcs import FakeGcs
 from unit.waiting import comes_true
 
 KEY = ClusterKey("ray", "one")
+PREEMPTION = DrainReason.PREEMPTION
 
 
 @dataclass
@@ -30,6 +31,14 @@ class Following:
     heads: Heads
     ray: FakeGcs
     woken: list[ClusterKey] = field(default_factory=list)
+    answers: int = 0
+    fault: Exception | None = None
+
+    async def take(self, _: ClusterKey, answer: Snapshot) -> bool:
+        self.answers += 1
+        if self.fault is not None:
+            raise self.fault
+        return False
 
     def look(self, life: str = "first", *, closely: bool = False) -> RayView | Silence | None:
         return self.heads.follow(KEY, life, self.ray.address, closely=closely)
@@ -52,7 +61,7 @@ async def following(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Following]
     async with FakeGcs() as ray:
         heads = Heads(lambda address: GcsClient(address, clock), clock)
         following = Following(heads, ray)
-        heads.subscribe(following.woken.append)
+        heads.subscribe(following.woken.append, following.take)
         task = asyncio.create_task(heads.run())
         await asyncio.sleep(0)
         yield following
@@ -115,6 +124,19 @@ async def test_a_silent_head_is_told_after_a_while_and_again_when_it_answers(
     assert "answers" in caplog.records[-1].getMessage()
 
 
+@pytest.mark.parametrize("fault", [ZeroDivisionError("ours"), Unreachable("the report was lost")])
+async def test_a_fault_with_one_answer_does_not_end_the_asking(
+    following: Following, fault: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "rayctl.loops.heads")
+    following.fault = fault
+    await following.answered()
+
+    await comes_true(lambda: following.answers >= 3)
+
+    assert str(fault) in caplog.text
+
+
 async def test_another_life_of_the_head_is_asked_anew(following: Following) -> None:
     await following.answered()
 
@@ -129,7 +151,7 @@ async def test_a_drain_reaches_ray_with_its_deadline(following: Following) -> No
     await following.answered()
     deadline = datetime(2030, 1, 1, tzinfo=UTC)
 
-    answer = await following.heads.drain(KEY, NodeId(node.node_id.hex()), "scaled down", deadline)
+    answer = await following.heads.drain(KEY, NodeId(node.node_id.hex()), PREEMPTION, "scaled down", deadline)
 
     (asked,) = following.ray.drains
     assert answer.accepted
@@ -146,4 +168,4 @@ async def test_a_head_that_is_left_is_asked_no_more(following: Following) -> Non
 
     assert following.ray.count(Method.READ_STATE) <= asked + 1
     with pytest.raises(GcsError, match="not followed"):
-        await following.heads.drain(KEY, NodeId("aa"), "why", datetime(2030, 1, 1, tzinfo=UTC))
+        await following.heads.drain(KEY, NodeId("aa"), PREEMPTION, "why", datetime(2030, 1, 1, tzinfo=UTC))

@@ -91,6 +91,8 @@ class DrainNode:
     why: str
     deadline: datetime
     """When the pod is deleted at the latest. Ray only knows of it; it does not enforce it."""
+    idle: bool = False
+    """Whether it goes because it is idle: Ray may refuse, and once Ray accepts the pod is deleted at once."""
 
 
 @dataclass(frozen=True, slots=True)

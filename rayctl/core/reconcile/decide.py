@@ -7,12 +7,15 @@ workers.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from rayctl.api.document import SpecError
+from rayctl.api.names import PodName
 from rayctl.api.observed import ClusterView, PodView
 from rayctl.api.raycluster import RayCluster
 from rayctl.api.status import ConditionType, RayClusterStatus
+from rayctl.core.autoscale.leave import Leave
 from rayctl.core.autoscale.minimum import Targets
 from rayctl.core.build.service import service_fingerprint
 from rayctl.core.reconcile import head as heads
@@ -27,13 +30,26 @@ from rayctl.core.reconcile.trouble import blocked_for
 from rayctl.core.reconcile.worklist import Worklist
 
 
-def decide(cluster: RayCluster, seen: Observed, targets: Targets, now: datetime) -> Decision:
-    """Return what is to be done for one cluster now."""
+def decide(
+    cluster: RayCluster,
+    seen: Observed,
+    targets: Targets,
+    now: datetime,
+    leave: Iterable[Leave] | None = None,
+) -> Decision:
+    """Return what is to be done for one cluster now.
+
+    With a plan, ``leave`` are the workers that go by it, and ``targets`` what there shall be beside those
+    that are leaving. Without one (None) there are never more workers than ``targets``, and who goes is
+    chosen here.
+    """
     head = head_of(cluster, seen.pods)
     ray = seen.ray if isinstance(seen.ray, Silence) else seen.view_of(session_of(head) if head else "")
     removal = Removal(head is not None and head.ready, ray, seen.drains, cluster.drain_seconds)
     names = {pod.name for pod in seen.pods}
     work = Worklist(cluster, head, removal, now, taken=names, live=live_by_type(seen.pods))
+    work.planned = leave is not None
+    work.leave = {PodName(each.pod): each for each in leave or ()}
     _service(work, seen)
     if cluster.suspend:
         heads.take_down(work, "spec.suspend is true")

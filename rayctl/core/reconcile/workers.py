@@ -55,14 +55,17 @@ def fill(work: Worklist, seen: Observed, pod_type: PodType, wanted: int) -> None
         drain = seen.drains.get(pod.uid)
         work.retire([pod], drain.why if drain is not None else "Ray drains its node")
     gone_soon = {pod.name for pod in leaving}
+    named = [pod for pod in live if pod.name in work.leave and pod.name not in gone_soon]
+    work.depart(named)
+    gone_soon.update(pod.name for pod in named)
     staying = leaving_order(
         (pod for pod in live if pod.name not in gone_soon), frozenset(outdated), work.removal.view
     )
-    chosen = (outdated or len(staying) > wanted) and any(pod.ready for pod in staying)
-    if chosen and work.removal.is_blind(work.now):
+    too_many = 0 if work.planned else max(0, len(staying) - wanted - surge)
+    if (outdated or too_many) and any(pod.ready for pod in staying) and work.removal.is_blind(work.now):
         work.ask_ray = True
         return
-    extra = staying[: max(0, len(staying) - wanted - surge)]
+    extra = staying[:too_many]
     work.retire(extra, f"{len(staying)} of type {name} are there, {wanted} wanted")
     staying = staying[len(extra) :]
     _roll(work, may_go(staying, outdated, strategy, wanted), outdated)
@@ -70,6 +73,8 @@ def fill(work: Worklist, seen: Observed, pod_type: PodType, wanted: int) -> None
     there = work.still_live(role, name)
     if strategy.type is UpgradeType.RECREATE and any(pod.name in outdated for pod in there):
         return  # their successors come when they are gone
+    if work.planned:
+        there = [pod for pod in there if pod.name not in gone_soon]
     missing = min(wanted - current, wanted + surge - len(there))
     _add(work, seen, name, missing, f"{len(there)} of {wanted} are there")
 

@@ -10,6 +10,8 @@ from typing import assert_never
 from rayctl.api.names import PodName, Role, Slot, TypeName
 from rayctl.api.observed import PodView
 from rayctl.api.raycluster import RayCluster
+from rayctl.core.autoscale.demand import DrainReason
+from rayctl.core.autoscale.leave import Leave
 from rayctl.core.build.pod import pod_template
 from rayctl.core.build.service import head_service
 from rayctl.core.reconcile.actions import (
@@ -44,6 +46,10 @@ class Worklist:
     notes: list[Note] = field(default_factory=list)
     standing: list[Note] = field(default_factory=list)
     waits: list[float] = field(default_factory=list)
+    leave: Mapping[PodName, Leave] = field(default_factory=dict)
+    """Who is to go by the planner's word."""
+    planned: bool = False
+    """Whether the targets are a plan's, which counts who is leaving beside them."""
     ask_ray: bool = False
     """Whether the next pass should know what Ray says then."""
     gone: set[PodName] = field(default_factory=set)
@@ -106,6 +112,19 @@ class Worklist:
             most = f"{self.removal.patience} s at most"
             text = f"Draining {count_of(len(asked))} ({names_of(asked)}; {most}): {why}"
             self.notes.append(Note(Reason.DRAINING_PODS, text))
+
+    def depart(self, pods: Iterable[PodView]) -> None:
+        """Have pods leave that the plan names, each in the way that it says."""
+        forced: dict[str, list[PodView]] = {}
+        for pod in pods:
+            leave = self.leave[pod.name]
+            if leave.reason is DrainReason.IDLE:
+                until = self.now + timedelta(seconds=self.removal.patience)
+                self.drains.append(DrainNode(pod, leave.node_id, leave.why, until, idle=True))
+            else:
+                forced.setdefault(leave.why, []).append(pod)
+        for why, group in forced.items():
+            self.retire(group, why)
 
     def create(
         self, role: Role, name: TypeName, ordinals: Sequence[int], pods: Sequence[PodView], why: str

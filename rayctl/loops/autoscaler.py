@@ -1,0 +1,256 @@
+"""Autoscaling: each answer of a head becomes a plan, and the plan what the next pass goes by.
+
+The planner decides (:mod:`rayctl.core.autoscale`); here it is given what is seen, and what came of its last
+plan is kept. A cluster whose head is silent keeps what it has: nobody is sent away for want of an answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from rayctl.api.moment import Monotonic, Seconds
+from rayctl.api.names import ClusterKey, PodName, Role, TypeName, Uid
+from rayctl.api.observed import PodView
+from rayctl.api.raycluster import RayCluster
+from rayctl.clock import Clock
+from rayctl.core.autoscale.block import refuse
+from rayctl.core.autoscale.demand import Demand, Snapshot
+from rayctl.core.autoscale.feedback import Feedback, feedback
+from rayctl.core.autoscale.leave import Leave
+from rayctl.core.autoscale.memory import Memory, drain_refused, fresh_memory
+from rayctl.core.autoscale.offer import TypeOffer, offer_of
+from rayctl.core.autoscale.plan import estimated_steps, plan
+from rayctl.core.autoscale.remarks import Remark
+from rayctl.core.autoscale.report import Entry, monitoring_block, without_ages
+from rayctl.core.autoscale.situation import Plan, Situation
+from rayctl.core.autoscale.standstill import kept_targets
+from rayctl.core.autoscale.workers import History, PodVerdict, WorkerPod, WorkerState, join
+from rayctl.core.build.fingerprint import fingerprint
+from rayctl.core.reconcile.health import Verdict, health_of
+from rayctl.core.reconcile.slots import head_of
+from rayctl.telemetry.logs import ClusterLog
+
+_log = logging.getLogger(__name__)
+
+STILL_TRUE: Seconds = 10.0
+"""A plan is acted on for so long; then the cluster is kept as it is until the head answers."""
+_OUTLIVED: Seconds = 60.0
+"""Ray may show the node of a pod that we deleted for so long."""
+_BLOCK_AGAIN: Seconds = 60.0
+"""The monitoring block is logged when it has changed, and after so long."""
+_MANY_STEPS = 60_000
+"""A plan of more is made in a thread."""
+
+
+_NEVER = Monotonic(0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What a pass goes by."""
+
+    targets: Mapping[TypeName, int]
+    """Workers of each type."""
+    leave: tuple[Leave, ...] | None
+    """Who goes; None: there is no plan, and ``targets`` is what the cluster is kept at."""
+
+
+@dataclass(slots=True)
+class _Scaled:
+    """What is kept of one cluster."""
+
+    uid: Uid
+    memory: Memory
+    plan: Plan | None = None
+    made_at: Monotonic = _NEVER
+    drained: set[str] = field(default_factory=set)
+    deleted: dict[str, Monotonic] = field(default_factory=dict)
+    feedback: Feedback | None = None
+    told: tuple[str, ...] = ()
+    told_at: Monotonic = _NEVER
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """What came of one answer of a head."""
+
+    changed: bool
+    """Whether the next pass has something to do for it."""
+    busy: bool
+    """Whether the next answer is wanted soon."""
+    feedback: Feedback | None
+    """What Ray is to be told; None: what it knows."""
+    restore: tuple[Demand, ...]
+    """What it has forgotten and is to be requested again."""
+
+
+class Autoscaler:
+    """The plans of all clusters, while this replica leads."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._clusters: dict[ClusterKey, _Scaled] = {}
+        self._threads = asyncio.Semaphore(2)
+
+    def wishes(self, cluster: RayCluster, pods: Sequence[PodView]) -> Wishes:
+        """Return what the last plan wants, or that all stays as it is."""
+        scaled = self._of(cluster)
+        now = self._clock.monotonic()
+        if scaled.plan is not None and now - scaled.made_at < STILL_TRUE:
+            return Wishes(scaled.plan.targets, scaled.plan.leave)
+        counts: dict[TypeName, int] = {}
+        for pod in pods:
+            if pod.role is Role.WORKER and not pod.deleting and not pod.finished:
+                counts[pod.pod_type] = counts.get(pod.pod_type, 0) + 1
+        before = scaled.plan.targets if scaled.plan is not None else counts
+        return Wishes(kept_targets(_offers(cluster, scaled.memory), cluster.max_workers, before), None)
+
+    async def look(self, cluster: RayCluster, pods: Sequence[PodView], answer: Snapshot) -> Tick:
+        """Make a plan from a head's answer."""
+        scaled = self._of(cluster)
+        now = self._clock.monotonic()
+        situation = self._situation(cluster, pods, answer, scaled, now)
+        before = scaled.plan
+        if estimated_steps(answer, len(situation.workers), len(situation.offers)) > _MANY_STEPS:
+            async with self._threads:
+                made = await asyncio.to_thread(plan, situation)
+        else:
+            made = plan(situation)
+        scaled.plan, scaled.memory, scaled.made_at = made, made.memory, now
+        told = feedback(situation, made, self._clock.wall().timestamp())
+        news = told if told != scaled.feedback else None
+        scaled.feedback = told
+        self._log(cluster.key, scaled, monitoring_block(situation, made), made.remarks, now)
+        changed = before is None or (before.targets, before.leave) != (made.targets, made.leave)
+        unjoined = any(w.state in _ON_THEIR_WAY for w in situation.workers)
+        busy = bool(answer.demands or answer.gangs or made.leave or unjoined)
+        return Tick(changed, busy, news, made.restore)
+
+    def refused_pod(self, cluster: RayCluster, name: TypeName, message: str) -> None:
+        """Note that the API server refused a pod of that type."""
+        scaled = self._of(cluster)
+        offer = next((one for one in _offers(cluster, scaled.memory) if one.name == name), None)
+        if offer is not None:
+            blocks = refuse(scaled.memory.blocks, offer, message, self._clock.monotonic())
+            scaled.memory = replace(scaled.memory, blocks=blocks)
+
+    def refused_drain(self, cluster: RayCluster, pod: PodName) -> None:
+        """Note that Ray refused to let an idle node go: it was not idle any more."""
+        scaled = self._of(cluster)
+        scaled.memory = drain_refused(scaled.memory, pod, self._clock.monotonic())
+
+    def drained(self, cluster: RayCluster, pod: PodName) -> None:
+        """Note that Ray accepted a drain."""
+        self._of(cluster).drained.add(pod)
+
+    def deleted(self, cluster: RayCluster, pod: PodName) -> None:
+        """Note that we deleted a pod."""
+        self._of(cluster).deleted[pod] = self._clock.monotonic()
+
+    def forget(self, key: ClusterKey) -> None:
+        """Forget a cluster that is gone."""
+        self._clusters.pop(key, None)
+
+    def clear(self) -> None:
+        """Forget all: leadership was lost."""
+        self._clusters.clear()
+
+    def _of(self, cluster: RayCluster) -> _Scaled:
+        scaled = self._clusters.get(cluster.key)
+        if scaled is None or scaled.uid != cluster.uid:
+            fresh = fresh_memory(self._clock.monotonic())
+            scaled = self._clusters[cluster.key] = _Scaled(cluster.uid, fresh)
+        return scaled
+
+    def _situation(
+        self, cluster: RayCluster, pods: Sequence[PodView], answer: Snapshot, scaled: _Scaled, now: Monotonic
+    ) -> Situation:
+        names = {pod.name for pod in pods}
+        scaled.drained &= names
+        scaled.deleted = {name: at for name, at in scaled.deleted.items() if now - at < _OUTLIVED}
+        history = History(scaled.memory.joined, frozenset(scaled.drained), frozenset(scaled.deleted))
+        return Situation(
+            offers=_offers(cluster, scaled.memory),
+            cluster_maximum=cluster.max_workers,
+            speed=cluster.upscaling_speed,
+            workers=join(self._pods(cluster, pods), answer, history),
+            asked=answer,
+            memory=scaled.memory,
+            now=now,
+        )
+
+    def _pods(self, cluster: RayCluster, pods: Sequence[PodView]) -> Sequence[WorkerPod]:
+        head = head_of(cluster, pods)
+        wall = self._clock.wall()
+        since = head.ready_changed if head is not None and head.ready else wall.timestamp()
+        found = []
+        for pod in pods:
+            if pod.role is Role.HEAD and pod is not head:
+                continue
+            health = health_of(pod, None, since, cluster.join_seconds, wall)
+            age = max(0.0, wall.timestamp() - pod.created)
+            found.append(
+                WorkerPod(
+                    name=pod.name,
+                    type=pod.pod_type,
+                    verdict=_verdict(pod, health.verdict, age),
+                    head=pod is head,
+                    fingerprint=pod.fingerprint,
+                    why=f"{pod.reason}: {pod.message}" if pod.message else pod.reason,
+                    age=age,
+                )
+            )
+        return found
+
+    def _log(
+        self,
+        key: ClusterKey,
+        scaled: _Scaled,
+        block: tuple[Entry, ...],
+        remarks: tuple[Remark, ...],
+        now: Monotonic,
+    ) -> None:
+        log = ClusterLog(_log, key)
+        for remark in remarks:
+            log.log(logging.WARNING if remark.warning else logging.INFO, "%s", remark.text)
+        lines = without_ages(block)
+        if lines == scaled.told and now - scaled.told_at < _BLOCK_AGAIN:
+            return
+        scaled.told, scaled.told_at = lines, now
+        for entry in block:
+            log.log(logging.DEBUG if entry.debug else logging.INFO, "%s", entry.text)
+
+
+_ON_THEIR_WAY = frozenset({WorkerState.REQUESTED, WorkerState.PENDING, WorkerState.STARTING})
+_PATIENT_WITH_SCHEDULER: Seconds = 60.0
+
+
+def _offers(cluster: RayCluster, memory: Memory) -> tuple[TypeOffer, ...]:
+    return tuple(
+        offer_of(
+            cluster,
+            pod_type,
+            fingerprint(cluster, pod_type, Role.WORKER),
+            memory.learnt.get(pod_type.name),
+        )
+        for pod_type in cluster.pod_types
+    )
+
+
+def _verdict(pod: PodView, verdict: Verdict, age: Seconds) -> PodVerdict:
+    match verdict:
+        case Verdict.READY:
+            return PodVerdict.READY
+        case Verdict.STARTING | Verdict.UNREADY:
+            return PodVerdict.STARTING if pod.scheduled else PodVerdict.PENDING
+        case Verdict.UNSCHEDULABLE:
+            return PodVerdict.PENDING if age < _PATIENT_WITH_SCHEDULER else PodVerdict.UNSCHEDULABLE
+        case Verdict.CANNOT_START | Verdict.CRASH_LOOPING | Verdict.NEVER_JOINED:
+            return PodVerdict.FAILING
+        case Verdict.ENDED | Verdict.UNREADY_TOO_LONG | Verdict.LOST_BY_RAY:
+            return PodVerdict.GONE_BAD
+        case Verdict.TERMINATING | Verdict.STUCK_TERMINATING:
+            return PodVerdict.TERMINATING
