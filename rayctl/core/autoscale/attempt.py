@@ -57,8 +57,8 @@ class Outcome:
 
 _PARTS = 1_000_000
 
-Quality: TypeAlias = tuple[int, int, int, tuple[int, ...], int]
-"""Less is better: weight left, pieces left, wasted special nodes, cost by rising priority, nodes."""
+Quality: TypeAlias = tuple[int, int, tuple[int, ...], int]
+"""Less is better: weight left, pieces left, cost by rising priority, nodes."""
 
 
 def attempt(board: Board, hardness: Hardness, policy: Policy) -> Outcome:
@@ -93,7 +93,6 @@ def quality(board: Board, outcome: Outcome) -> Quality:
     return (
         sum(left.weight for left in outcome.left),
         sum(left.count for left in outcome.left),
-        _wasted(outcome),
         tuple(cost for _, cost in sorted(costs.items())),
         nodes,
     )
@@ -102,17 +101,6 @@ def quality(board: Board, outcome: Outcome) -> Quality:
 def new_cells(space: Space) -> list[Cell]:
     """Return the cells of launched nodes."""
     return [cell for cell in space.cells() if cell.site.tier is Tier.NEW]
-
-
-def _wasted(outcome: Outcome) -> int:
-    """Return how many nodes were launched for demand, have special resources, and have no work for them."""
-    return sum(
-        cell.size
-        for cell in new_cells(outcome.free)
-        if cell.site.special
-        and outcome.ledger.batches[cell.site.batch].cause >= Cause.GANG
-        and not any(group.special for group, _ in cell.load)
-    )
 
 
 def _place(stage: Stage, wants: list[Want], cause: Cause) -> list[Left]:

