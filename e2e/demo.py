@@ -46,6 +46,7 @@ def _show(cluster: Cluster, *, keep: bool) -> int:
         walkthrough.run_programs()
         walkthrough.read_logs()
         walkthrough.update()
+        walkthrough.scale()
         if keep:
             terminal.heading("Left standing, as KEEP=1 asks")
             print(f"export KUBECONFIG={cluster.kubeconfig}")

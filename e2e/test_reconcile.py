@@ -89,7 +89,7 @@ def test_the_status_follows_the_pods_to_running_and_away_from_it(
     assert operator.log(r"^one:.*Running")
 
 
-def test_an_edit_of_min_workers_adds_and_removes_pods_and_keeps_the_others(
+def test_an_edit_of_the_numbers_of_workers_adds_and_removes_pods_and_keeps_the_others(
     space: Namespace, operator: Operator
 ) -> None:
     space.apply("one", minWorkers=2)
@@ -99,7 +99,7 @@ def test_an_edit_of_min_workers_adds_and_removes_pods_and_keeps_the_others(
     space.apply("one", minWorkers=3)
     wait_for("four pods", lambda: len(space.pods("one")) == 4)
     more = {pod["metadata"]["uid"] for pod in space.pods("one")}
-    space.apply("one", minWorkers=1)
+    space.apply("one", minWorkers=1, maxWorkers=1)
     wait_for("two pods", lambda: len(space.pods("one")) == 2)
 
     assert before < more

@@ -56,6 +56,7 @@ def test_the_walkthrough_from_nothing_to_nothing(walkthrough: Walkthrough, termi
     walkthrough.run_programs()
     walkthrough.read_logs()
     walkthrough.update()
+    walkthrough.scale()
     walkthrough.clean_up()
 
     assert terminal.ask("kubectl get crd -o name") == ""

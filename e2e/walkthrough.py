@@ -74,23 +74,37 @@ class Walkthrough:
             raise StepError("the operator's log does not say that example-cluster2 runs")
 
     def update(self) -> None:
-        """An edit of minWorkers, applied: a pod less, then one more, and nothing else restarted."""
+        """An edit, applied: a pod less, and nothing else restarted."""
         t = self._terminal
-        t.heading("An edit: minWorkers 2 → 1, and back again")
-        pods = f"kubectl -n {NAMESPACE} get pods -l ray-cluster-name=example-cluster"
+        t.heading("An edit: minWorkers 2 → 1, and idle workers go after 12 s instead of 5 min")
         before = self._pods("example-cluster")
-        edited = f"sed 's/minWorkers: 2/minWorkers: 1/' {FIRST}"
-        t.type(f"{edited} | kubectl -n {NAMESPACE} apply -f -")
+        edit = "s/minWorkers: 2/minWorkers: 1/; s/idleTimeoutMinutes: 5/idleTimeoutMinutes: 0.2/"
+        t.type(f"sed '{edit}' {FIRST} | kubectl -n {NAMESPACE} apply -f -")
+        self._wait_for_pods("the idle worker to be gone", 2)
         self.wait_running("example-cluster", workers=1)
-        t.wait("the other worker to be gone", lambda: self._too_many("example-cluster", 2), timeout=120)
-        t.type(pods)
-        fewer = self._pods("example-cluster")
-        self._check_kept(fewer, before)
+        t.type(f"kubectl -n {NAMESPACE} get pods -l ray-cluster-name=example-cluster")
+        self._check_kept(self._pods("example-cluster"), before)
+
+    def scale(self) -> None:
+        """Tasks that need one node more than there are: it comes, and goes again."""
+        t = self._terminal
+        t.heading("Autoscaling: three tasks of one CPU each, where there are two CPUs")
+        before = self._pods("example-cluster")
+        head = self.head("example-cluster")
+        program = "e2e/programs/busy_tasks.py"
+        ran = t.type(f"kubectl -n {NAMESPACE} exec -i {head} -- python - 3 20 < {program}")
+        if "3 tasks ran on 3 nodes" not in ran:
+            raise StepError("the tasks did not get a node each")
+        t.type(f"kubectl -n {NAMESPACE} exec {head} -- ray status")
+        self._check_requests()
+        self._wait_for_pods("the idle worker to be gone", 2)
+        self._check_kept(before, self._pods("example-cluster"))
+        logs = f"kubectl -n {NAMESPACE} logs -l component=ray-operator --tail=-1"
+        told = t.type(f"{logs} | grep -E '^example-cluster:.*(Adding|Removing|Draining)' | tail -n 4")
+        if "Adding 1 node" not in told:
+            raise StepError("the operator's log does not say that it added a node")
         t.type(f"kubectl -n {NAMESPACE} apply -f {FIRST}")
         self.wait_running("example-cluster", workers=2)
-        t.type(pods)
-        self._check_kept(fewer, self._pods("example-cluster"))
-        self._check_requests()
 
     def clean_up(self) -> None:
         """One cluster by name, the other by file, then the operator and the CRD."""
@@ -141,10 +155,14 @@ class Walkthrough:
             " -o jsonpath='{.items[0].metadata.name}'"
         )
 
-    def _too_many(self, cluster: str, wanted: int) -> str:
-        """Return how many pods of a cluster there are where they are more than wanted, or ''."""
-        count = len(self._list_pods(f"-l ray-cluster-name={cluster}"))
-        return f"{count} pods" if count > wanted else ""
+    def _wait_for_pods(self, what: str, wanted: int) -> None:
+        """Wait until example-cluster has no more pods than wanted."""
+
+        def too_many() -> str:
+            count = len(self._list_pods("-l ray-cluster-name=example-cluster"))
+            return f"{count} pods" if count > wanted else ""
+
+        self._terminal.wait(what, too_many, timeout=180)
 
     def _pods(self, cluster: str) -> dict[str, str]:
         """Return the ID of each pod's container: it is another one as soon as anything restarted."""

@@ -25,15 +25,15 @@ def free_cpus(ray: Ray) -> float:
 
 
 def test_of_two_workers_the_idle_one_goes_and_the_busy_one_ends_its_task(life: Life) -> None:
-    ray = Ray(life, "one", workers=2)
+    ray = Ray(life, "one", workers=2, idleTimeoutMinutes=0.05)
     ray.start()
     before = ray.live()
-    task = ray.start_python(WHERE.format(needs="", seconds=25))
+    task = ray.start_python(WHERE.format(needs="", seconds=60))
     wait_for("the task runs", lambda: free_cpus(ray) == 1, 60)
 
     ray.small["minWorkers"] = 1
     ray.apply()
-    wait_for("one worker is left", lambda: len(ray.live("worker")) == 1, 20)
+    wait_for("one worker is left", lambda: len(ray.live("worker")) == 1, 50)
     busy = task.result().strip()
 
     assert list(ray.live("worker")) == [busy]
@@ -97,7 +97,7 @@ def test_a_drain_ends_at_its_deadline(life: Life) -> None:
     task = ray.start_python(WHERE.format(needs="", seconds=600))
     wait_for("the task runs", lambda: free_cpus(ray) == 0, 60)
 
-    ray.small["minWorkers"] = 0
+    ray.small.update({"minWorkers": 0, "maxWorkers": 0})
     ray.apply()
     wait_for("the worker is told to end", lambda: old not in ray.live(), 60)
 
