@@ -8,11 +8,13 @@ import copy
 import re
 import uuid
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from rayctl.clock import SystemClock
+from rayctl.clock import Clock, SystemClock
 
 Object = dict[str, Any]
+_GRACE = 30  # seconds
 _MICRO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 
 
@@ -53,7 +55,11 @@ class RefusalError(Exception):
 class Objects:
     """All objects of all resources, under one version counter as in etcd."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, clock: Clock | None = None, new_uid: Callable[[], str] = lambda: str(uuid.uuid4())
+    ) -> None:
+        self._clock = clock or SystemClock()
+        self._new_uid = new_uid
         self.version = 10
         self.oldest = 10
         """The oldest version from which the history is still there."""
@@ -85,8 +91,8 @@ class Objects:
         made = copy.deepcopy(document)
         made["metadata"] |= {
             "namespace": place.namespace,
-            "uid": str(uuid.uuid4()),
-            "creationTimestamp": SystemClock().wall().strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "uid": self._new_uid(),
+            "creationTimestamp": stamp(self._clock.wall()),
             "generation": 1,
         }
         if place.plural == "pods":
@@ -133,9 +139,16 @@ class Objects:
             # The real one removes an ended pod at once and answers with it as it was, unmarked.
             self._remove(place, copy.deepcopy(now))
             return now
+        grace = options.get(
+            "gracePeriodSeconds", now.get("spec", {}).get("terminationGracePeriodSeconds", _GRACE)
+        )
+        ends = stamp(self._clock.wall() + timedelta(seconds=grace))
         marked = copy.deepcopy(now)
-        marked["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:30Z"
-        if now.get("spec", {}).get("nodeName") and options.get("gracePeriodSeconds") != 0:
+        # A second delete may shorten the time to end, and never lengthens it.
+        marked["metadata"]["deletionTimestamp"] = min(ends, now["metadata"].get("deletionTimestamp", ends))
+        if marked == now and grace:
+            return now
+        if now.get("spec", {}).get("nodeName") and grace:
             return self._store(place, marked)
         return self._remove(place, marked)
 
@@ -179,6 +192,11 @@ class Objects:
         self._now[place] = document
         self.on_change()
         return document
+
+
+def stamp(moment: datetime) -> str:
+    """Return a moment as the API writes it: in whole seconds."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _validate(place: Place, document: Object) -> None:
