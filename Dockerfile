@@ -1,5 +1,6 @@
 # The operator's image. `docker build .` and `buildah bud .` both work; another base, index or folder of wheels
-# is given by --build-arg (BASE, or pip's own PIP_INDEX_URL, PIP_NO_INDEX, PIP_FIND_LINKS=/context/wheels).
+# is given by --build-arg (BASE, or pip's own PIP_INDEX_URL, PIP_NO_INDEX, PIP_FIND_LINKS=/context/wheels). The
+# base has Python 3.11 or later with venv, and libstdc++ (for grpc).
 ARG BASE=python:3.12-slim
 
 FROM ${BASE} AS build

@@ -12,7 +12,8 @@ from e2e.cluster.commands import run_logged
 
 SUITE = "bookworm"
 PYTHON = "3.11"
-BASE_PACKAGES = ("python3", "python3-venv", "ca-certificates")
+# libstdc++6: grpc needs it; slim images of Python have it by way of their package manager.
+BASE_PACKAGES = ("python3", "python3-venv", "ca-certificates", "libstdc++6")
 RAY_PACKAGES = ("libstdc++6", "passwd", "procps", "sudo", "wget")
 _LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*")
 
