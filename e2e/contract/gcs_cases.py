@@ -81,7 +81,7 @@ def a_client(head: Head, token: str | None = None) -> GcsClient:
     return GcsClient(head.address, CLOCK, head.token if token is None else token)
 
 
-async def until(client: GcsClient, true: Callable[[Snapshot], object], seconds: Seconds = 20.0) -> Snapshot:
+async def until(client: GcsClient, true: Callable[[Snapshot], object], seconds: Seconds = 60.0) -> Snapshot:
     """Return the first snapshot of which it is true; fail when there is none within some seconds."""
     async with asyncio.timeout(seconds):
         while True:
