@@ -60,12 +60,15 @@ class RayHead:
         await self._start_node(HEAD_POD, HEAD_TYPE, HOST, {"tier": "head"}, *options)
 
     async def stop(self) -> None:
-        """Kill the driver, the workers and the head."""
+        """Kill the driver, the workers and the head, and return when all that they started is gone."""
         if self._driver is not None:
             driver, self._driver = self._driver, None
             await _end(driver)
         nodes, self._nodes = self._nodes, []
         await asyncio.gather(*(_end(node) for node in nodes))
+        async with asyncio.timeout(_ENDED):
+            while self._kill_left():  # noqa: ASYNC110  processes tell nobody
+                await asyncio.sleep(0.05)
 
     def clean(self) -> None:
         """Remove all files."""
@@ -186,6 +189,16 @@ class RayHead:
             answer = await driver.stdout.readline()
         assert answer == b"ready\n", f"the driver did not start; {self.log()}"
         return driver
+
+    def _kill_left(self) -> int:
+        """Kill what has our token in its environment, which each process inherits; return how many there were."""
+        left = 0
+        for entry in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):  # gone meanwhile, or another user's
+                if self.token.encode() in (entry / "environ").read_bytes():
+                    left += 1
+                    os.kill(int(entry.name), signal.SIGKILL)
+        return left
 
     def _environment(self) -> dict[str, str]:
         own = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
