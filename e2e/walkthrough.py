@@ -89,8 +89,8 @@ class Walkthrough:
         """Tasks that need one node more than there are: it comes, and goes again."""
         t = self._terminal
         t.heading("Autoscaling: three tasks of one CPU each, where there are two CPUs")
-        before = self._pods("example-cluster")
         head = self.head("example-cluster")
+        before = {head: self._pods("example-cluster")[head]}
         program = "e2e/programs/busy_tasks.py"
         ran = t.type(f"kubectl -n {NAMESPACE} exec -i {head} -- python - 3 20 < {program}")
         if "3 tasks ran on 3 nodes" not in ran:
@@ -177,9 +177,9 @@ class Walkthrough:
         changed = [name for name, container in before.items() if after.get(name) != container]
         if changed:
             raise StepError(f"restarted or removed although nothing of theirs changed: {', '.join(changed)}")
-        print(
-            f"  … the {len(before)} pods that were there before still run in the same containers", flush=True
-        )
+        noun = "pod that was" if len(before) == 1 else f"{len(before)} pods that were"
+        verb = "runs in the same container" if len(before) == 1 else "run in the same containers"
+        print(f"  … the {noun} there before still {verb}", flush=True)
 
     def _check_requests(self) -> None:
         total = {"cpu": 0.0, "memory": 0.0}
