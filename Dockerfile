@@ -38,7 +38,8 @@ COPY --from=build /opt/rayctl /opt/rayctl
 # Nothing is installed in a running operator: the base's pip goes too, as a program and as ensurepip's wheels.
 RUN rm -rf /usr/local/bin/pip* /usr/local/lib/python3.*/site-packages/pip* /usr/local/lib/python3.*/ensurepip \
     /usr/lib/python3*/ensurepip /usr/share/python-wheels
-ENV PATH=/opt/rayctl/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+# gRPC would write lines of its own into the log, of no cluster: what fails is an exception besides.
+ENV PATH=/opt/rayctl/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 GRPC_VERBOSITY=NONE
 USER 65532:65532
 WORKDIR /
 ENTRYPOINT ["rayctl"]
