@@ -51,11 +51,11 @@ def decide(
     work.planned = leave is not None
     work.leave = {PodName(each.pod): each for each in leave or ()}
     _service(work, seen)
+    _replace_failed(work, seen)
     if cluster.suspend:
         heads.take_down(work, "spec.suspend is true")
         status = running_status(cluster, seen, {}, removal, heads.Restart(), settled=not work.actions)
         return _decision(work, status)
-    _replace_failed(work, seen)
     restart = heads.due_restart(work, seen)
     if restart.why and restart.announced:
         heads.take_down(work, restart.why)

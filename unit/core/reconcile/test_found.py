@@ -1,0 +1,16 @@
+"""What a search with a simulated, faulty world has found (unit/simulation), as the shortest example of it."""
+
+from rayctl.api.status import Phase
+from unit.builders import a_cluster, a_pod
+from unit.core.reconcile.passes import apply, deleted, pass_over, seen
+
+
+def test_a_pod_that_has_ended_does_not_keep_a_cluster_from_being_suspended() -> None:
+    cluster = a_cluster(workers=0, suspend=True)
+    before = seen(cluster, a_pod("h", head=True, phase="Failed", ready=False))
+
+    decision = pass_over(cluster, before)
+
+    assert deleted(decision) == ["h"]
+    assert pass_over(cluster, seen(cluster)).status.phase == Phase.SUSPENDED
+    assert pass_over(cluster, apply(cluster, before, decision.actions)).actions == ()
