@@ -66,6 +66,8 @@ class _Scaled:
     memory: Memory
     plan: Plan | None = None
     made_at: Monotonic = _NEVER
+    made_for: int = 0
+    """The generation of the spec that the plan is of."""
     drained: set[str] = field(default_factory=set)
     deleted: dict[str, Monotonic] = field(default_factory=dict)
     feedback: Feedback | None = None
@@ -100,7 +102,10 @@ class Autoscaler:
         scaled = self._of(cluster)
         now = self._clock.monotonic()
         if scaled.plan is not None and now - scaled.made_at < STILL_TRUE:
-            return Wishes(scaled.plan.targets, scaled.plan.leave)
+            targets = scaled.plan.targets
+            if scaled.made_for != cluster.generation:  # an edit of a limit does not wait for the next plan
+                targets = kept_targets(_offers(cluster, scaled.memory), cluster.max_workers, targets)
+            return Wishes(targets, scaled.plan.leave)
         counts: dict[TypeName, int] = {}
         for pod in pods:
             if pod.role is Role.WORKER and not pod.deleting and not pod.finished:
@@ -119,7 +124,8 @@ class Autoscaler:
                 made = await asyncio.to_thread(plan, situation)
         else:
             made = plan(situation)
-        scaled.plan, scaled.memory, scaled.made_at = made, made.memory, now
+        scaled.plan, scaled.memory = made, made.memory
+        scaled.made_at, scaled.made_for = now, cluster.generation
         told = feedback(situation, made, self._clock.wall().timestamp())
         news = told if told != scaled.feedback else None
         scaled.feedback = told
