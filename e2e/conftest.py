@@ -11,6 +11,8 @@ import pytest
 
 from e2e.cluster import BedError, Cluster, Profile, open_cluster
 from e2e.demo import NODES
+from e2e.namespace import CRD, Namespace
+from e2e.operator_process import Operator, install_rights, kubeconfig_of, operators
 
 FAILURES = Path(__file__).parent.parent / "failures"
 OPEN_CLUSTERS = pytest.StashKey[list[Cluster]]()
@@ -38,6 +40,26 @@ def nodes_cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
         request.session.stash[OPEN_CLUSTERS].append(cluster)
         yield cluster
         request.session.stash[OPEN_CLUSTERS].remove(cluster)
+
+
+@pytest.fixture
+def space(apiserver_cluster: Cluster, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Namespace]:
+    """A namespace of the test's own."""
+    number = abs(hash(request.node.nodeid)) % 10**6
+    name = f"ray-{number}"
+    apiserver_cluster.kubectl("apply", "-f", CRD)
+    install_rights(apiserver_cluster, name)
+    kubeconfig = kubeconfig_of(apiserver_cluster, name, tmp_path)
+    namespace = Namespace(apiserver_cluster, name, tmp_path, kubeconfig)
+    yield namespace
+    apiserver_cluster.kubectl("delete", "namespace", namespace.name, "--wait=false")
+
+
+@pytest.fixture
+def operator(space: Namespace) -> Iterator[Operator]:
+    """One operator that leads in the test's namespace."""
+    with operators(space.kubeconfig, space.folder) as running:
+        yield running[0]
 
 
 @pytest.hookimpl(wrapper=True)

@@ -11,7 +11,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -21,32 +20,11 @@ import yaml
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from e2e.cluster import Cluster
-from e2e.namespace import CRD, EXAMPLE, Namespace
-from e2e.operator_process import Operator, install_rights, kubeconfig_of, operators, wait_for
+from e2e.namespace import EXAMPLE, Namespace
+from e2e.operator_process import Operator, operators, wait_for
 from e2e.terminal import REPOSITORY
 
 pytestmark = pytest.mark.apiserver
-
-
-@pytest.fixture
-def space(apiserver_cluster: Cluster, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Namespace]:
-    """A namespace of the test's own."""
-    number = abs(hash(request.node.nodeid)) % 10**6
-    name = f"ray-{number}"
-    apiserver_cluster.kubectl("apply", "-f", CRD)
-    install_rights(apiserver_cluster, name)
-    kubeconfig = kubeconfig_of(apiserver_cluster, name, tmp_path)
-    namespace = Namespace(apiserver_cluster, name, tmp_path, kubeconfig)
-    yield namespace
-    apiserver_cluster.kubectl("delete", "namespace", namespace.name, "--wait=false")
-
-
-@pytest.fixture
-def operator(space: Namespace) -> Iterator[Operator]:
-    """One operator that leads in the test's namespace."""
-    with operators(space.kubeconfig, space.folder) as running:
-        yield running[0]
 
 
 def test_a_new_cluster_gets_a_service_a_head_and_its_workers(space: Namespace, operator: Operator) -> None:
