@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import islice
 from operator import lt
 from typing import TypeAlias
 
@@ -128,24 +129,28 @@ class _Growth:
     """Types that may launch."""
     ranks: list[int] = field(default_factory=list)
     """Of each want the earliest selector that an open type fulfils; -1 when none could take it."""
-    known: dict[TypeName, _Filling | None] = field(default_factory=dict)
+    lead: int = 0
+    """The hardest want of which something is left that can be had. Before it nothing is, ever after."""
+    known: dict[TypeName, _Filling] = field(default_factory=dict)
     """Fillings of earlier rounds, as long as the same types are open. Wants only shrink, so one stays what
     filling anew would give as long as all that went into it is still there."""
 
     def best(self) -> _Filling | None:
         """Return the unit to launch next; None when no type can take any of the wants."""
         self._look_around()
-        lead = self._lead()
+        while self.lead < len(self.left) and not (self.left[self.lead] and self.ranks[self.lead] >= 0):
+            self.lead += 1
+        if self.lead == len(self.left):
+            return None
+        _, need, matches = self.rows[self.lead]
         best: _Filling | None = None
-        for fresh in self.open if lead >= 0 else ():
-            name = fresh.offer.name
-            filling = self.known.get(name)
-            if name not in self.known or (filling and not self._units(filling)):
-                filling = self.known[name] = self._fill(fresh)
-            if filling is None or filling.placed[0][0] != lead:
-                continue
-            if best is None or filling.merit > best.merit:
-                best = filling
+        for fresh in self.open:
+            if times_fitting(need, fresh.vector) and rank(matches, fresh.labels) == self.ranks[self.lead]:
+                filling = self.known.get(fresh.offer.name)
+                if filling is None or filling.placed[0][0] != self.lead or not self._units(filling):
+                    filling = self.known[fresh.offer.name] = self._fill(fresh)
+                if best is None or filling.merit > best.merit:
+                    best = filling
         return best
 
     def _look_around(self) -> None:
@@ -166,13 +171,6 @@ class _Growth:
             )
             for _, need, matches in self.rows
         ]
-
-    def _lead(self) -> int:
-        """Return the hardest want of which something is left that can be had; -1 where there is none."""
-        for index, (left, which) in enumerate(zip(self.left, self.ranks, strict=True)):
-            if left and which >= 0:
-                return index
-        return -1
 
     def settle(self, filling: _Filling) -> None:
         """Launch equal units and put on them what they were filled with."""
@@ -196,8 +194,8 @@ class _Growth:
         """Return how many equal units the wants can fill: none when something of it is no longer left."""
         return min([self.left[index] // times for index, times in filling.placed])
 
-    def _fill(self, fresh: Fresh) -> _Filling | None:
-        """Fill one unit of a type with wants, the first first."""
+    def _fill(self, fresh: Fresh) -> _Filling:
+        """Fill one unit of a type that can take the lead with wants, the lead first."""
         left = self.left.copy()
         placed: dict[int, int] = {}
         for _ in range(fresh.offer.hosts):
@@ -205,16 +203,14 @@ class _Growth:
             self._fill_host(fresh, left, placed)
             if placed == before:
                 break
-        if not placed:
-            return None
         taken = [(self.wants[index].group, times) for index, times in placed.items()]
         return _Filling(fresh, _merit(self.stage.policy, fresh, taken), tuple(placed.items()))
 
     def _fill_host(self, fresh: Fresh, left: list[int], placed: dict[int, int]) -> None:
         """Fill one node, from ``left`` to ``placed``."""
         vector, weight, labels, ranks = fresh.vector, fresh.weight, fresh.labels, self.ranks
-        index = 0
-        for index, (size, need, matches) in enumerate(self.rows):
+        index = first = self.lead
+        for index, (size, need, matches) in enumerate(islice(self.rows, first, None), first):
             times = left[index]
             if not times or size > weight:
                 continue
@@ -231,7 +227,7 @@ class _Growth:
                 vector = less(vector, need, times)
                 if any(map(lt, vector, self.least)):
                     break
-        self.stage.space.steps += 10 + index // 5
+        self.stage.space.steps += 30 + (index - first) // 4
 
 
 def _merit(policy: Policy, fresh: Fresh, placed: Sequence[tuple[Group, int]]) -> Merit:
