@@ -22,6 +22,7 @@ from rayctl.core.autoscale.space import Load, Space, Tier
 from rayctl.core.autoscale.workers import (
     COUNTED,
     JOINED,
+    UNJOINED,
     UNSCHEDULED,
     Worker,
     WorkerState,
@@ -155,14 +156,14 @@ class Ending:
         )
 
     def _nominations(self) -> Mapping[str, Nomination]:
-        """Return what the workers on their way are for now."""
-        loads: dict[str, Load] = {}
+        """Return what the workers on their way are for now; nothing, too, is worth remembering of a pod."""
+        loads: dict[str, Load] = {worker.pod: () for worker in self.workers if worker.state in UNJOINED}
         for space in (self.outcome.whole, self.outcome.free):
             for cell in space.cells():
                 if cell.load and cell.site.tier in {Tier.STARTING, Tier.PENDING}:
                     for index in cell.members:
                         pod = self.workers[index].pod
-                        loads[pod] = (*loads.get(pod, ()), *cell.load)
+                        loads[pod] = (*loads[pod], *cell.load)
         return {pod: nomination(load) for pod, load in loads.items()}
 
 

@@ -8,18 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from rayctl.api.moment import Monotonic
 from rayctl.api.names import TypeName
 from rayctl.core.autoscale.axes import Purpose
 from rayctl.core.autoscale.block import Block
 from rayctl.core.autoscale.demand import Demand, Gang
-from rayctl.core.autoscale.explain import Verdict
+from rayctl.core.autoscale.explain import Unmet, Verdict
 from rayctl.core.autoscale.situation import Plan, Situation
 from rayctl.core.autoscale.workers import UNJOINED, Worker, WorkerState
 
 _MOST_REQUESTS = 100
 """Lines of ``ray status`` that pods which are not there yet may fill."""
+
+_MOST_INFEASIBLE = 1000
+"""Shapes of each kind that are told at once; when Ray has given these up, the next come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,18 +85,17 @@ def feedback(situation: Situation, outcome: Plan, wall: float) -> Feedback:
         ),
         pending_requests=tuple(PendingRequest(name) for name in (requested + launched)[:_MOST_REQUESTS]),
         failed_requests=tuple(_failed(outcome.memory.blocks, workers, wall, situation.now)),
-        infeasible=tuple(
-            unmet.subject
-            for unmet in hopeless
-            if unmet.purpose is Purpose.TASK and isinstance(unmet.subject, Demand)
+        infeasible=tuple(_demands(hopeless, Purpose.TASK)),
+        infeasible_gangs=tuple(
+            islice((each.subject for each in hopeless if isinstance(each.subject, Gang)), _MOST_INFEASIBLE)
         ),
-        infeasible_gangs=tuple(unmet.subject for unmet in hopeless if isinstance(unmet.subject, Gang)),
-        infeasible_constraint=tuple(
-            unmet.subject
-            for unmet in hopeless
-            if unmet.purpose is Purpose.REQUEST and isinstance(unmet.subject, Demand)
-        ),
+        infeasible_constraint=tuple(_demands(hopeless, Purpose.REQUEST)),
     )
+
+
+def _demands(unmet: Iterable[Unmet], purpose: Purpose) -> Iterable[Demand]:
+    found = (each.subject for each in unmet if each.purpose is purpose and isinstance(each.subject, Demand))
+    return islice(found, _MOST_INFEASIBLE)
 
 
 def _details(worker: Worker) -> str:

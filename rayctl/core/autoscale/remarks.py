@@ -17,6 +17,9 @@ from rayctl.core.autoscale.wording import amount_text, demand_text, gang_text, s
 _SHOWN = 3
 """Demands that a sentence names."""
 
+_MOST_INFEASIBLE = 10
+"""Shapes that get a sentence each."""
+
 
 class Topic(StrEnum):
     """What a remark is about."""
@@ -76,9 +79,12 @@ def standing_remarks(
             f"The types' minWorkers together exceed the cluster's maxWorkers {cluster_maximum} by {missing}"
         )
         yield Remark(Topic.LIMIT, text, warning=True)
-    for each in unmet:
-        if each.verdict is Verdict.INFEASIBLE:
-            yield Remark(Topic.INFEASIBLE, _infeasible(each, offers), warning=True)
+    hopeless = [each for each in unmet if each.verdict is Verdict.INFEASIBLE]
+    for each in hopeless[:_MOST_INFEASIBLE]:
+        yield Remark(Topic.INFEASIBLE, _infeasible(each, offers), warning=True)
+    if len(hopeless) > _MOST_INFEASIBLE:
+        text = f"No available node type can fulfill {len(hopeless) - _MOST_INFEASIBLE} more shapes"
+        yield Remark(Topic.INFEASIBLE, text, warning=True)
     for name, block in blocks.items():
         if block.level:
             words = f": {block.message}" if block.message else ""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from heapq import nsmallest
 from itertools import islice
 
 from rayctl.core.autoscale.demand import GRAIN, Amounts, Demand, Gang, Shape
@@ -18,6 +19,9 @@ from rayctl.core.autoscale.workers import ALIVE, COUNTED, UNJOINED, Worker, Work
 
 _MOST_SHAPES = 20
 """That a line lists; the rest is counted."""
+
+_MOST_NODES = 100
+"""Likewise: the block is made for each plan, and a thousand nodes would fill the log with little else."""
 
 _MOST_DELAYED = 5
 _AGES = (" - MostDelayedHeartbeats", " - NodeIdleSeconds", " - TimeSinceLastHeartbeat")
@@ -41,9 +45,9 @@ def monitoring_block(situation: Situation, outcome: Plan) -> tuple[Entry, ...]:
     asked = situation.asked
     return (
         Entry("\n".join(_status(situation, living)), debug=True),
-        Entry(f"Cluster resources: {[_plain(worker.available) for worker in living]}"),
+        Entry(f"Cluster resources: {_resources(living)}"),
         Entry(f"Node counts: {_node_counts(workers)}"),
-        Entry(f"Placement group demands: {_listed([_gang(gang) for gang in asked.gangs])}"),
+        Entry(f"Placement group demands: {_gangs(asked.gangs)}"),
         Entry(f"Resource demands: {_demands((each.shape, each.count) for each in asked.demands)}"),
         Entry(f"Unfulfilled demands: {_demands(_unfulfilled(outcome))}"),
         Entry(f"Node requests: {dict(outcome.launch)}"),
@@ -104,6 +108,11 @@ def _gib(amount: int) -> float:
     return round(amount / GRAIN / _GIB, 2)
 
 
+def _resources(living: Sequence[Worker]) -> str:
+    shown = [str(_plain(worker.available)) for worker in living[:_MOST_NODES]]
+    return _listed(shown, len(living))
+
+
 def _plain(amounts: Amounts | Shape) -> dict[str, float]:
     items = amounts.items() if isinstance(amounts, Mapping) else amounts
     return {name: amount / GRAIN for name, amount in sorted(items)}
@@ -119,6 +128,10 @@ def _node_counts(workers: Iterable[Worker]) -> str:
     return f"defaultdict(<class 'int'>, {dict(sorted(counts.items()))})"
 
 
+def _gangs(gangs: Sequence[Gang]) -> str:
+    return _listed(sorted(_gang(gang) for gang in gangs[:_MOST_SHAPES]), len(gangs))
+
+
 def _gang(gang: Gang) -> str:
     bundles = " + ".join(_times(each.shape, each.count) for each in gang.bundles)
     return f"{gang.count} * {gang.strategy} ({bundles})" if gang.count > 1 else f"{gang.strategy} ({bundles})"
@@ -128,16 +141,18 @@ def _demands(demands: Iterable[tuple[Shape, int]]) -> str:
     totals: Counter[Shape] = Counter()
     for shape, count in demands:
         totals[shape] += count
-    return _listed([_times(shape, count) for shape, count in sorted(totals.items())])
+    shown = [_times(shape, totals[shape]) for shape in nsmallest(_MOST_SHAPES, totals)]
+    return _listed(shown, len(totals))
 
 
 def _times(shape: Shape, count: int) -> str:
     return f"{_plain(shape)}" if count == 1 else f"{_plain(shape)} * {count}"
 
 
-def _listed(texts: Sequence[str]) -> str:
-    more = [f"… {len(texts) - _MOST_SHAPES} more"] if len(texts) > _MOST_SHAPES else []
-    return f"[{', '.join([*texts[:_MOST_SHAPES], *more])}]"
+def _listed(shown: Sequence[str], count: int) -> str:
+    """Return a list of texts, and how many more there are."""
+    more = [f"… {count - len(shown)} more"] if count > len(shown) else []
+    return f"[{', '.join([*shown, *more])}]"
 
 
 def _unfulfilled(outcome: Plan) -> Iterable[tuple[Shape, int]]:
@@ -153,8 +168,15 @@ def _unfulfilled(outcome: Plan) -> Iterable[tuple[Shape, int]]:
 
 
 def _up_to_date(situation: Situation) -> Iterable[Entry]:
+    """Yield a line for each worker whose template is the spec's."""
     current = {offer.name: offer.fingerprint for offer in situation.offers}
-    for worker in sorted(situation.workers, key=lambda worker: worker.pod):
-        if worker.state in COUNTED and worker.fingerprint == current.get(worker.type):
-            text = f"{worker.pod} is not being updated and passes config check (can_update=True)."
-            yield Entry(text, debug=True)
+    pods = [
+        worker.pod
+        for worker in situation.workers
+        if worker.state in COUNTED and worker.fingerprint == current.get(worker.type)
+    ]
+    for pod in nsmallest(_MOST_NODES, pods):
+        text = f"{pod} is not being updated and passes config check (can_update=True)."
+        yield Entry(text, debug=True)
+    if len(pods) > _MOST_NODES:
+        yield Entry(f"Nor are {len(pods) - _MOST_NODES} more being updated.", debug=True)
