@@ -98,6 +98,12 @@ STATUS = Shape(
             "autoscaler_retries",
             "How often the head had to be replaced after a failure.",
         ),
+        Field(
+            "asleep",
+            "asleep",
+            """Set while the cluster is suspended for having been idle for ttlSecondsAfterIdle. Any edit of
+            the spec wakes it, and so does the annotation cluster.ray.io/restartedAt.""",
+        ),
     ),
     limits=_KEEP_UNKNOWN,
 )

@@ -103,3 +103,18 @@ def test_a_drain_ends_at_its_deadline(life: Life) -> None:
 
     assert any("did not end within 5 s" in text for text in life.events("DeletingPods"))
     assert "Error" in task.result()
+
+
+def test_an_idle_cluster_goes_to_sleep_but_not_while_somebody_is_connected(life: Life) -> None:
+    ray = Ray(life, "one", workers=1, ttlSecondsAfterIdle=20)
+    ray.start()
+    somebody = ray.start_python("import time; time.sleep(60); print(len(ray.nodes()))")
+
+    answer = somebody.result().strip()
+    life.kubectl("wait", "raycluster", "one", "--for=condition=Suspended", "--timeout=120s")
+
+    assert answer == "2"
+    assert ray.pods() == {}
+    assert ray.condition("Suspended")["reason"] == "Idle"
+    life.kubectl("annotate", "raycluster", "one", "cluster.ray.io/restartedAt=now")
+    ray.wait_running()

@@ -98,6 +98,8 @@ class RayClusterStatus:
     desired_workers: int = 0
     ready_workers: int = 0
     autoscaler_retries: int = 0
+    asleep: str = ""
+    """With which spec and restart mark it went to sleep for having been idle; '': it did not."""
     conditions: tuple[Condition, ...] = ()
 
     def find_condition(self, kind: str) -> Condition | None:
@@ -127,6 +129,7 @@ def status_document(status: RayClusterStatus) -> Document:
         "phase": status.phase,
         "observedGeneration": status.observed_generation,
         "autoscalerRetries": status.autoscaler_retries,
+        "asleep": status.asleep,
         "desiredWorkers": status.desired_workers,
         "readyWorkers": status.ready_workers,
         "workers": f"{status.ready_workers}/{status.desired_workers}",
@@ -186,6 +189,7 @@ def parse_status(document: Mapping[str, Json]) -> RayClusterStatus:
         desired_workers=reader.count("desiredWorkers") or 0,
         ready_workers=reader.count("readyWorkers") or 0,
         autoscaler_retries=reader.count("autoscalerRetries") or 0,
+        asleep=reader.text("asleep"),
         conditions=tuple(_parse_condition(condition) for condition in reader.each("conditions")),
     )
 

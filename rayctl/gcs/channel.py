@@ -36,6 +36,7 @@ MAX_ANSWER = 16 * 2**20
 """Bytes: twenty times the answer for 1,000 nodes with 1,000 shapes and 100 placement groups."""
 
 _SERVICE = "/ray.rpc.autoscaler.AutoscalerStateService/"
+_JOBS = "/ray.rpc.JobInfoGcsService/"
 _OPTIONS = (
     ("grpc.enable_http_proxy", 0),
     ("grpc.max_receive_message_length", MAX_ANSWER),
@@ -52,6 +53,12 @@ class Method(StrEnum):
     REPORT = "ReportAutoscalingState"
     REQUEST_CONSTRAINT = "RequestClusterResourceConstraint"
     DRAIN = "DrainNode"
+    READ_JOBS = "GetAllJobInfo"
+
+    @property
+    def path(self) -> str:
+        """Its full name."""
+        return (_JOBS if self is Method.READ_JOBS else _SERVICE) + self.value
 
 
 class OnCall(Protocol):
@@ -96,7 +103,7 @@ class Channel:
         line.users += 1
         began, code = self._clock.monotonic(), "CANCELLED"
         try:
-            ask: _Ask = line.channel.unary_unary(_SERVICE + method)
+            ask: _Ask = line.channel.unary_unary(method.path)
             answer = await ask(request, timeout=DEADLINE, metadata=metadata)
             code = "OK"
         except grpc.aio.AioRpcError as error:

@@ -21,6 +21,9 @@ from rayctl.gcs.channel import Channel, Method, OnCall, ignore_call
 from rayctl.gcs.errors import legible
 from rayctl.gcs.translate import parse, reported_version, snapshot
 
+_RAYS_OWN = "_ray_internal"
+"""So begin the namespaces of drivers that are Ray's: the dashboard's, a job's supervisor."""
+
 _LONG = 2**16
 """Bytes: an answer of more is read in a thread, so that other clusters go on meanwhile. It is some 110 nodes
 or 1 ms, but a head that means harm can make as few bytes cost a hundred times as much."""
@@ -85,6 +88,15 @@ class GcsClient:
     async def read_report_version(self) -> int:
         """Return the version of the last report that this life of the GCS has taken, 0 without one."""
         return reported_version(await self._channel.call(Method.READ_STATUS))
+
+    async def count_drivers(self) -> int:
+        """Return how many programs of users are connected, idle ones included: a shell, a job, Ray Client."""
+        request = pb.GetAllJobInfoRequest(
+            skip_submission_job_info_field=True, skip_is_running_tasks_field=True
+        )
+        answer = await self._channel.call(Method.READ_JOBS, request.SerializeToString())
+        jobs = parse(pb.GetAllJobInfoReply, answer).job_info_list
+        return sum(not job.is_dead and not job.config.ray_namespace.startswith(_RAYS_OWN) for job in jobs)
 
     async def request_constraint(self, demands: Sequence[Demand]) -> None:
         """Do what ``request_resources`` does: replace what was requested before."""

@@ -294,3 +294,31 @@ class DrainNodeReply(_message.Message):
     is_accepted: bool
     rejection_reason_message: str
     def __init__(self, is_accepted: _Optional[bool] = ..., rejection_reason_message: _Optional[str] = ...) -> None: ...
+
+class GetAllJobInfoRequest(_message.Message):
+    __slots__ = ("skip_submission_job_info_field", "skip_is_running_tasks_field")
+    SKIP_SUBMISSION_JOB_INFO_FIELD_FIELD_NUMBER: _ClassVar[int]
+    SKIP_IS_RUNNING_TASKS_FIELD_FIELD_NUMBER: _ClassVar[int]
+    skip_submission_job_info_field: bool
+    skip_is_running_tasks_field: bool
+    def __init__(self, skip_submission_job_info_field: _Optional[bool] = ..., skip_is_running_tasks_field: _Optional[bool] = ...) -> None: ...
+
+class GetAllJobInfoReply(_message.Message):
+    __slots__ = ("job_info_list",)
+    JOB_INFO_LIST_FIELD_NUMBER: _ClassVar[int]
+    job_info_list: _containers.RepeatedCompositeFieldContainer[JobTableData]
+    def __init__(self, job_info_list: _Optional[_Iterable[_Union[JobTableData, _Mapping]]] = ...) -> None: ...
+
+class JobTableData(_message.Message):
+    __slots__ = ("is_dead", "config")
+    IS_DEAD_FIELD_NUMBER: _ClassVar[int]
+    CONFIG_FIELD_NUMBER: _ClassVar[int]
+    is_dead: bool
+    config: JobConfig
+    def __init__(self, is_dead: _Optional[bool] = ..., config: _Optional[_Union[JobConfig, _Mapping]] = ...) -> None: ...
+
+class JobConfig(_message.Message):
+    __slots__ = ("ray_namespace",)
+    RAY_NAMESPACE_FIELD_NUMBER: _ClassVar[int]
+    ray_namespace: str
+    def __init__(self, ray_namespace: _Optional[str] = ...) -> None: ...

@@ -231,9 +231,10 @@ class Controller:
         life = session_of(head)
         if not head.ready and not self._heads.is_followed(cluster.key, life):
             return None
+        sleepy = cluster.idle_seconds is not None
         host = f"[{head.ip}]" if ":" in head.ip else head.ip
         address = f"{host}:{gcs_port(cluster)}"
-        return self._heads.follow(cluster.key, life, address, closely=bool(state.drains))
+        return self._heads.follow(cluster.key, life, address, closely=bool(state.drains), sleepy=sleepy)
 
     async def _finish(
         self, view: ClusterView, state: ClusterState, decision: Decision, log: ClusterLog

@@ -55,6 +55,9 @@ class Gcs(Protocol):
     async def request_constraint(self, demands: Sequence[Demand]) -> None:
         """Request resources again that a GCS which started anew has forgotten."""
 
+    async def count_drivers(self) -> int:
+        """Return how many programs of users are connected."""
+
     async def close(self) -> None:
         """Close the connection."""
 
@@ -78,9 +81,11 @@ class _Head:
     reported: int = 0
     """The version of the last report."""
     closely: bool = False
+    sleepy: bool = False
+    """Whether it matters for how long the whole cluster has been idle."""
     busy: bool = False
     """Whether the last answer gave reason to ask again soon."""
-    wanted: bool = False
+    asked: bool = False
     """Whether somebody waits for the next answer, whatever it is."""
     hurry: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
@@ -115,8 +120,13 @@ class Heads:
             heads, self._heads = list(self._heads.values()), {}
             await asyncio.gather(*(head.gcs.close() for head in heads))
 
-    def follow(self, key: ClusterKey, life: str, address: str, *, closely: bool) -> RayView | Silence | None:
-        """Follow a cluster's head in that life of it, and return what it said last; None: nothing yet."""
+    def follow(
+        self, key: ClusterKey, life: str, address: str, *, closely: bool, sleepy: bool = False
+    ) -> RayView | Silence | None:
+        """Follow a cluster's head in that life of it, and return what it said last; None: nothing yet.
+
+        ``closely``: ask often. ``sleepy``: find out also whether programs of users are connected.
+        """
         head = self._heads.get(key)
         if head is None or (head.life, head.address) != (life, address):
             self.leave(key)
@@ -125,14 +135,14 @@ class Heads:
                 head.task = self._group.create_task(self._poll(key, head), name=f"head of {key}")
         if closely and not head.closely:
             head.hurry.set()
-        head.closely = closely
+        head.closely, head.sleepy = closely, sleepy
         return head.view
 
     def ask(self, key: ClusterKey) -> None:
         """Ask a head that is followed now, and wake the cluster with its answer."""
         head = self._heads.get(key)
         if head is not None:
-            head.wanted = True
+            head.asked = True
             head.hurry.set()
 
     def is_followed(self, key: ClusterKey, life: str) -> bool:
@@ -199,6 +209,8 @@ class Heads:
         before = head.view
         try:
             snapshot = await head.gcs.read_state()
+            wanted = bool(snapshot.demands or snapshot.gangs or snapshot.constraint)
+            wanted = wanted or (head.sleepy and await head.gcs.count_drivers() > 0)
         except GcsError as error:
             head.failures += 1
             silent = head.heard is None or self._clock.monotonic() - head.heard >= STILL_TRUE
@@ -210,7 +222,7 @@ class Heads:
         if isinstance(before, Silence):
             log.info("Ray's GCS at %s answers", head.address)
         head.failures, head.heard = 0, self._clock.monotonic()
-        head.view = ray_view(head.life, snapshot.nodes, self._clock.wall().timestamp())
+        head.view = ray_view(head.life, snapshot.nodes, self._clock.wall().timestamp(), wanted=wanted)
         try:
             head.busy = await self._answered(key, snapshot)
         except GcsError as error:
@@ -218,8 +230,8 @@ class Heads:
         except Exception:
             # A fault of ours with one cluster must not end the others': it is told, and tried again.
             log.exception("Planning failed; trying again with the next answer")
-        wanted, head.wanted = head.wanted, False
-        if wanted or not isinstance(before, RayView) or _standing(before) != _standing(head.view):
+        asked, head.asked = head.asked, False
+        if asked or not isinstance(before, RayView) or _standing(before) != _standing(head.view):
             self._wake(key)
 
     def _pause(self, head: _Head) -> Seconds:

@@ -21,7 +21,6 @@ Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
 Serve: TypeAlias = Callable[[], Awaitable[bytes]]
 Act: TypeAlias = Callable[[Context, Serve], Awaitable[bytes]]
 
-_SERVICE = "/ray.rpc.autoscaler.AutoscalerStateService/"
 _MAX_MESSAGE = 2**30
 
 
@@ -54,6 +53,7 @@ class FakeGcs(grpc.GenericRpcHandler):
     ) -> None:
         self.state = pb.ClusterResourceState(cluster_session_name=session)
         self.reported = pb.AutoscalingState()
+        self.jobs = pb.GetAllJobInfoReply()
         self.drains: list[pb.DrainNodeRequest] = []
         self.asked: list[Asked] = []
         self.token = ""
@@ -180,10 +180,9 @@ class FakeGcs(grpc.GenericRpcHandler):
     # ---- how it answers ----
 
     def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes] | None:
-        name = details.method.removeprefix(_SERVICE)
-        if name not in set(Method):
+        method = next((one for one in Method if one.path == details.method), None)
+        if method is None:
             return None
-        method = Method(name)
 
         async def answer(message: bytes, context: Context) -> bytes:
             return await self._answer(method, message, context)
@@ -218,6 +217,8 @@ class FakeGcs(grpc.GenericRpcHandler):
                 self.state.ClearField("cluster_resource_constraints")
                 if request.cluster_resource_constraint.resource_requests:
                     self.state.cluster_resource_constraints.append(request.cluster_resource_constraint)
+            case Method.READ_JOBS:
+                return self.jobs.SerializeToString()
             case Method.DRAIN:
                 return self._drain(pb.DrainNodeRequest.FromString(message)).SerializeToString()
         return b""

@@ -43,6 +43,7 @@ class Reason(StrEnum):
     ROLLING = "Rolling"
     RESTARTING_HEAD = "RestartingHead"
     WAITING_FOR_DELETION = "WaitingForDeletion"
+    IDLE = "Idle"
     SUSPENDED = "Suspended"
     SUSPENDING = "Suspending"
     NOT_SUSPENDED = "NotSuspended"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
 
 from rayctl.api.names import Role
 from rayctl.api.observed import PodView
@@ -12,20 +11,10 @@ from rayctl.api.status import Condition, ConditionType, TypeStatus
 from rayctl.api.upgrade import UpgradeType
 from rayctl.core.build.oddities import oddities
 from rayctl.core.reconcile.actions import Reason
+from rayctl.core.reconcile.away import Away
+from rayctl.core.reconcile.restart import Restart
 from rayctl.core.reconcile.seen import Observed
 from rayctl.core.reconcile.slots import is_live
-
-
-class Restarting(Protocol):
-    """A restart of the whole cluster, as far as it is told."""
-
-    @property
-    def why(self) -> str:
-        """Why it is due, or '' when none is."""
-
-    @property
-    def waits(self) -> str:
-        """Why it would be due, where it waits for the head's deletion by hand."""
 
 
 def accepted(cluster: RayCluster) -> Condition:
@@ -34,7 +23,7 @@ def accepted(cluster: RayCluster) -> Condition:
     return Condition(ConditionType.ACCEPTED, true=True, reason=Reason.ACCEPTED, message=odd)
 
 
-def head_ready(cluster: RayCluster, seen: Observed, head: PodView | None) -> Condition:
+def head_ready(cluster: RayCluster, seen: Observed, head: PodView | None, away: Away) -> Condition:
     """Return HeadReady."""
     if head is not None and head.ready:
         return Condition(ConditionType.HEAD_READY, true=True, reason=Reason.HEAD_READY)
@@ -42,8 +31,8 @@ def head_ready(cluster: RayCluster, seen: Observed, head: PodView | None) -> Con
     trouble = seen.find_trouble(cluster.head_type)
     if head is not None:
         reason, message = Reason.HEAD_STARTING, _waiting_for(head)
-    elif cluster.suspend:
-        reason = Reason.SUSPENDED
+    elif away.told:
+        reason = away.reason
     elif trouble is not None:
         reason, message = trouble.reason, trouble.message
     elif seen.service_trouble is not None:
@@ -76,7 +65,7 @@ def workers_ready(seen: Observed, types: Sequence[TypeStatus]) -> Condition:
     )
 
 
-def upgrading(cluster: RayCluster, restart: Restarting, types: Sequence[TypeStatus]) -> Condition:
+def upgrading(cluster: RayCluster, restart: Restart, types: Sequence[TypeStatus]) -> Condition:
     """Return Upgrading: whether pods are being replaced because of an edit or a restart asked for."""
     if restart.why:
         return Condition(
@@ -94,18 +83,14 @@ def upgrading(cluster: RayCluster, restart: Restarting, types: Sequence[TypeStat
     return Condition(ConditionType.UPGRADING, true=bool(rolling), reason=reason, message=message)
 
 
-def suspended(cluster: RayCluster, seen: Observed) -> Condition:
+def suspended(seen: Observed, away: Away) -> Condition:
     """Return Suspended: true when no pod is left, ending ones included."""
-    if not cluster.suspend:
+    if not away.why:
         return Condition(ConditionType.SUSPENDED, true=False, reason=Reason.NOT_SUSPENDED)
     if seen.pods:
-        return Condition(
-            ConditionType.SUSPENDED,
-            true=False,
-            reason=Reason.SUSPENDING,
-            message=f"{len(seen.pods)} pods are still there",
-        )
-    return Condition(ConditionType.SUSPENDED, true=True, reason=Reason.SUSPENDED)
+        there = f"{away.why}; {len(seen.pods)} pods are still there"
+        return Condition(ConditionType.SUSPENDED, true=False, reason=Reason.SUSPENDING, message=there)
+    return Condition(ConditionType.SUSPENDED, true=True, reason=away.reason, message=away.why)
 
 
 def _waiting_for(pod: PodView) -> str:

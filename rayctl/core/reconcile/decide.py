@@ -21,11 +21,12 @@ from rayctl.core.build.service import service_fingerprint
 from rayctl.core.reconcile import head as heads
 from rayctl.core.reconcile import workers
 from rayctl.core.reconcile.actions import Decision, Note, Reason
+from rayctl.core.reconcile.away import idle_left, why_away
 from rayctl.core.reconcile.health import FAILED, Verdict, health_of
 from rayctl.core.reconcile.removal import Removal
 from rayctl.core.reconcile.seen import Observed, Silence
 from rayctl.core.reconcile.slots import head_of, live_by_type, session_of
-from rayctl.core.reconcile.status import refused_status, running_status
+from rayctl.core.reconcile.status import Course, refused_status, running_status
 from rayctl.core.reconcile.trouble import blocked_for
 from rayctl.core.reconcile.worklist import Worklist
 
@@ -52,12 +53,15 @@ def decide(
     work.leave = {PodName(each.pod): each for each in leave or ()}
     _service(work, seen)
     _replace_failed(work, seen)
-    if cluster.suspend:
-        heads.take_down(work, "spec.suspend is true")
-        status = running_status(cluster, seen, {}, removal, heads.Restart(), settled=not work.actions)
-        return _decision(work, status)
+    away = why_away(cluster, seen.status, removal.view, now)
+    if away.told:
+        heads.take_down(work, away.why)
+        course = Course(away=away, settled=not work.actions)
+        return _decision(work, running_status(cluster, seen, {}, removal, course))
     restart = heads.due_restart(work, seen)
-    if restart.why and restart.announced:
+    if away.why:
+        work.standing.append(Note(Reason.IDLE, f"Suspending the cluster: {away.why}"))
+    elif restart.why and restart.announced:
         heads.take_down(work, restart.why)
     elif restart.why:
         text = f"Restarting Ray on the whole cluster: {restart.why}"
@@ -68,9 +72,10 @@ def decide(
         workers.clear_removed_types(work)
         for pod_type in cluster.pod_types:
             workers.fill(work, seen, pod_type, targets.get(pod_type.name, 0))
-    settled = not work.actions and not restart.why
-    status = running_status(cluster, seen, targets, removal, restart, settled=settled)
-    return _decision(work, status, urgent=bool(restart.why))
+    work.wake_in(idle_left(cluster, removal.view, now))
+    waits = bool(restart.why or away.why)
+    course = Course(restart, away, settled=not work.actions and not waits)
+    return _decision(work, running_status(cluster, seen, targets, removal, course), urgent=waits)
 
 
 def refuse(view: ClusterView, error: SpecError) -> Decision:

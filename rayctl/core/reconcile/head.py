@@ -6,43 +6,30 @@ and workers go at once, and come back with what the spec says by then.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from rayctl.api.names import Role
 from rayctl.api.observed import PodView
 from rayctl.api.status import ConditionType
 from rayctl.api.upgrade import UpgradeType
 from rayctl.core.reconcile.actions import Reason
+from rayctl.core.reconcile.restart import NO_RESTART, Restart
 from rayctl.core.reconcile.rollout import ASKED, blueprint
 from rayctl.core.reconcile.seen import Observed
 from rayctl.core.reconcile.trouble import blocked_for
 from rayctl.core.reconcile.worklist import Worklist
 
 
-@dataclass(frozen=True, slots=True)
-class Restart:
-    """A restart of the whole cluster that is due."""
-
-    why: str = ""
-    """'': none is."""
-    announced: bool = False
-    """Whether the status says so already."""
-    waits: str = ""
-    """Why it would be due, where the strategy is to wait for the head's deletion by hand."""
-
-
 def due_restart(work: Worklist, seen: Observed) -> Restart:
     """Return whether the head is to be replaced, and why."""
     head, cluster = work.head, work.cluster
     if head is None or head.name in work.gone:
-        return Restart()
+        return NO_RESTART
     if head.pod_type != cluster.head_type:
         why = f"spec.headPodType is {cluster.head_type} now, not {head.pod_type or 'unknown'}"
     else:
         plan = blueprint(cluster, Role.HEAD, cluster.head_type)
         why = plan.why_outdated(head) if plan is not None else ""
     if not why:
-        return Restart()
+        return NO_RESTART
     if cluster.upgrade_of(cluster.head).type is UpgradeType.ON_DELETE and why != ASKED:
         return Restart(waits=why)
     told = seen.status.find_condition(ConditionType.UPGRADING)

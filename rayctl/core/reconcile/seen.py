@@ -26,6 +26,11 @@ class RayView:
     """Pods on whose node something runs, draining ones included."""
     at: float
     """When it was said; seconds since the epoch."""
+    idle: float = 0.0
+    """For how many seconds no node had anything to do, the head's included, and nothing was asked for.
+
+    0 while something has, and while a program of a user is connected.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +74,14 @@ class Observed:
         return self.ray if isinstance(self.ray, RayView) and self.ray.life == life else None
 
 
-def ray_view(life: str, nodes: Iterable[RayNode], at: float) -> RayView:
-    """Return the view that an answer of the GCS gives. A pod may have several nodes; the live one counts."""
+def ray_view(life: str, nodes: Iterable[RayNode], at: float, *, wanted: bool = False) -> RayView:
+    """Return the view that an answer of the GCS gives. A pod may have several nodes; the live one counts.
+
+    ``wanted``: somebody uses the cluster, whatever its nodes do.
+    """
+    nodes = tuple(nodes)
+    live = [node for node in nodes if node.status is not NodeStatus.DEAD]
+    resting = not wanted and live and all(node.status is NodeStatus.IDLE for node in live)
     by_pod: dict[PodName, RayNode] = {}
     for node in nodes:
         name = PodName(node.pod)
@@ -83,4 +94,5 @@ def ray_view(life: str, nodes: Iterable[RayNode], at: float) -> RayView:
 
     dead, draining = having(NodeStatus.DEAD), having(NodeStatus.DRAINING)
     busy = frozenset(by_pod) - dead - having(NodeStatus.IDLE)
-    return RayView(life, by_pod, dead, draining, busy, at)
+    idle = min(node.idle_ms for node in live) / 1000 if resting else 0.0
+    return RayView(life, by_pod, dead, draining, busy, at, idle)

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from rayctl.api.document import SpecError
 from rayctl.api.names import Role, head_service_name
@@ -25,13 +25,24 @@ from rayctl.api.status import (
 from rayctl.core.autoscale.minimum import Targets
 from rayctl.core.reconcile import conditions
 from rayctl.core.reconcile.actions import Reason
-from rayctl.core.reconcile.conditions import Restarting
+from rayctl.core.reconcile.away import RUNS, Away
 from rayctl.core.reconcile.removal import Removal
+from rayctl.core.reconcile.restart import NO_RESTART, Restart
 from rayctl.core.reconcile.rollout import blueprint
 from rayctl.core.reconcile.seen import Observed
 from rayctl.core.reconcile.slots import head_of, is_live, of_type
 
 _FAILURES = frozenset({Reason.FAILED_CREATE, Reason.FAILED_SERVICE, Reason.POD_ENDED})
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """Where a pass takes the cluster."""
+
+    restart: Restart = NO_RESTART
+    away: Away = RUNS
+    settled: bool = False
+    """Whether the pass found nothing to do."""
 
 
 def refused_status(view: ClusterView, error: SpecError) -> RayClusterStatus:
@@ -52,28 +63,27 @@ def running_status(
     seen: Observed,
     targets: Targets,
     removal: Removal,
-    restart: Restarting,
-    *,
-    settled: bool,
+    course: Course,
 ) -> RayClusterStatus:
-    """Return the status of a cluster that is understood. ``settled``: this pass found nothing to do."""
+    """Return the status of a cluster that is understood."""
     head = head_of(cluster, seen.pods)
     types = tuple(_type_status(cluster, kind, seen, targets, removal) for kind in cluster.pod_types)
     told = (
         conditions.accepted(cluster),
-        conditions.head_ready(cluster, seen, head),
+        conditions.head_ready(cluster, seen, head, course.away),
         conditions.workers_ready(seen, types),
-        conditions.upgrading(cluster, restart, types),
-        conditions.suspended(cluster, seen),
+        conditions.upgrading(cluster, course.restart, types),
+        conditions.suspended(seen, course.away),
     )
     return RayClusterStatus(
-        phase=_phase(cluster, seen, head, told),
-        observed_generation=cluster.generation if settled else seen.status.observed_generation,
-        head=_head_status(cluster, seen, head),
+        phase=_phase(seen, head, told, course.away),
+        observed_generation=cluster.generation if course.settled else seen.status.observed_generation,
+        head=_head_status(cluster, seen, head, course.away),
         pod_types=types,
         desired_workers=sum(kind.desired for kind in types),
         ready_workers=sum(kind.ready for kind in types),
         autoscaler_retries=_recoveries(seen, head),
+        asleep=course.away.asleep,
         conditions=tuple(replace(c, observed_generation=cluster.generation) for c in told),
     )
 
@@ -96,9 +106,9 @@ def _was_wished(seen: Observed) -> bool:
     return upgrading is not None and upgrading.reason == Reason.RESTARTING_HEAD
 
 
-def _head_status(cluster: RayCluster, seen: Observed, head: PodView | None) -> HeadStatus:
+def _head_status(cluster: RayCluster, seen: Observed, head: PodView | None, away: Away) -> HeadStatus:
     service = "" if seen.service_fingerprint is None else head_service_name(cluster.key.name)
-    if head is None and (cluster.suspend or _was_wished(seen)):
+    if head is None and (away.why or _was_wished(seen)):
         return HeadStatus(service_name=service)
     if head is None:
         # The UID of a lost head stays until the next one is there, so that its replacement is counted once.
@@ -126,11 +136,11 @@ def _type_status(
     )
 
 
-def _phase(cluster: RayCluster, seen: Observed, head: PodView | None, told: Sequence[Condition]) -> Phase:
+def _phase(seen: Observed, head: PodView | None, told: Sequence[Condition], away: Away) -> Phase:
     by_type = {condition.type: condition for condition in told}
     if by_type[ConditionType.SUSPENDED].true:
         return Phase.SUSPENDED
-    if cluster.suspend:
+    if away.told:
         return Phase.UPDATING
     if any(by_type[kind].reason in _FAILURES for kind in NEEDED):
         return Phase.ERROR

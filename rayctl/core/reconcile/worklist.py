@@ -75,6 +75,11 @@ class Worklist:
         if due is not None:
             self.waits.append(max(0.0, due - self.now.timestamp()))
 
+    def wake_in(self, seconds: float | None) -> None:
+        """Have another pass in a while, at most once a second."""
+        if seconds is not None:
+            self.waits.append(max(1.0, seconds))
+
     def apply_service(self, why: str) -> None:
         """Have the head's Service be as the spec says."""
         self.services.append(ApplyService(head_service(self.cluster), why))

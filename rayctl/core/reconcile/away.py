@@ -1,0 +1,57 @@
+"""When a cluster has no pods: while its spec says so, and after it was idle for too long.
+
+The operator never edits a spec. That a cluster sleeps for having been idle is in its status, with the
+spec and the restart mark that it fell asleep with: any edit of the spec wakes it, and so does whatever else
+asks for a restart (``cluster.ray.io/restartedAt``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from rayctl.api.moment import Seconds
+from rayctl.api.raycluster import RayCluster
+from rayctl.api.status import RayClusterStatus
+from rayctl.core.build.fingerprint import restart_mark
+from rayctl.core.reconcile.actions import Reason
+from rayctl.core.reconcile.seen import RayView
+
+
+@dataclass(frozen=True, slots=True)
+class Away:
+    """Whether a cluster is to have no pods."""
+
+    why: str = ""
+    """'': it is to run."""
+    reason: Reason = Reason.NOT_SUSPENDED
+    asleep: str = ""
+    """What it sleeps with (``status.asleep``)."""
+    told: bool = False
+    """Whether the status or the spec says so already: then its pods may go."""
+
+
+RUNS = Away()
+
+
+def why_away(cluster: RayCluster, status: RayClusterStatus, ray: RayView | None, now: datetime) -> Away:
+    """Return whether a cluster is to have no pods, and why."""
+    if cluster.suspend:
+        return Away("spec.suspend is true", Reason.SUSPENDED, told=True)
+    if cluster.idle_seconds is None:
+        return RUNS
+    with_what = f"{cluster.generation}.{restart_mark(cluster, cluster.head_type)}"
+    if status.asleep == with_what:
+        return Away("it was idle for spec.ttlSecondsAfterIdle", Reason.IDLE, with_what, told=True)
+    left = idle_left(cluster, ray, now)
+    if left is None or left > 0:
+        return RUNS
+    return Away(f"it was idle for {cluster.idle_seconds} s", Reason.IDLE, with_what)
+
+
+def idle_left(cluster: RayCluster, ray: RayView | None, now: datetime) -> Seconds | None:
+    """Return after how much more idleness a cluster falls asleep; None: it does not, or nothing is known."""
+    if cluster.idle_seconds is None or ray is None:
+        return None
+    idle = ray.idle + now.timestamp() - ray.at if ray.idle else 0.0
+    return cluster.idle_seconds - idle
