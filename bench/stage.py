@@ -31,10 +31,20 @@ class Stage:
     cluster: Cluster
     operator: Operator
     metrics_port: int
+    folder: Path
 
     async def cost(self) -> Cost:
         """Return what the operator has cost so far."""
         return await cost_of(self.operator.pid, self.metrics_port)
+
+    @contextmanager
+    def another_operator(self) -> Iterator[Operator]:
+        """Run an operator more, from its start on: it need not lead yet."""
+        folder = self.folder / "another"
+        folder.mkdir()
+        kubeconfig = self.folder / f"{OPERATED}.kubeconfig"
+        with operators(kubeconfig, folder, await_leader=False) as running:
+            yield running[0]
 
     @asynccontextmanager
     async def client(self, parallel: int) -> AsyncIterator[KubeClient]:
@@ -60,7 +70,7 @@ def open_stage() -> Iterator[Stage]:
         port = _free_port()
         kubeconfig = kubeconfig_of(cluster, OPERATED, folder)
         with operators(kubeconfig, folder, f"--health-port={port}") as running:
-            yield Stage(cluster, running[0], port)
+            yield Stage(cluster, running[0], port, folder)
 
 
 def _free_port() -> int:

@@ -115,14 +115,20 @@ class Operator:
 
 @contextmanager
 def operators(
-    kubeconfig: Path, folder: Path, *flags: str, count: int = 1, source: Path = REPOSITORY
+    kubeconfig: Path,
+    folder: Path,
+    *flags: str,
+    count: int = 1,
+    source: Path = REPOSITORY,
+    await_leader: bool = True,
 ) -> Iterator[list[Operator]]:
-    """Run ``count`` operators of the code below ``source``; yield them when one of them leads."""
+    """Run ``count`` operators of the code below ``source``; yield them when one of them leads, or at once."""
     with ExitStack() as stack:
         running = []
         for index in range(count):
             name = f"operator-{index}"
             running.append(Operator(name, kubeconfig, folder / f"{name}.log", flags, source))
             stack.callback(running[-1].stop)
-        wait_for("an operator that leads", lambda: any(one.leads() for one in running))
+        if await_leader:
+            wait_for("an operator that leads", lambda: any(one.leads() for one in running))
         yield running
