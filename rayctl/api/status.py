@@ -34,6 +34,7 @@ class ConditionType(StrEnum):
     ACCEPTED = "Accepted"
     HEAD_READY = "HeadReady"
     WORKERS_READY = "WorkersReady"
+    AUTOSCALING = "Autoscaling"
     UPGRADING = "Upgrading"
     SUSPENDED = "Suspended"
 

@@ -23,12 +23,13 @@ from rayctl.core.autoscale.leave import Leave
 from rayctl.core.autoscale.memory import Memory, drain_refused, fresh_memory
 from rayctl.core.autoscale.offer import TypeOffer, offer_of
 from rayctl.core.autoscale.plan import estimated_steps, plan
-from rayctl.core.autoscale.remarks import Remark
+from rayctl.core.autoscale.remarks import Topic
 from rayctl.core.autoscale.report import Entry, monitoring_block, without_ages
 from rayctl.core.autoscale.situation import Plan, Situation
 from rayctl.core.autoscale.standstill import kept_targets
 from rayctl.core.autoscale.workers import History, PodVerdict, WorkerPod, WorkerState, join
 from rayctl.core.build.fingerprint import fingerprint
+from rayctl.core.reconcile.actions import Note, Reason
 from rayctl.core.reconcile.health import Verdict, health_of
 from rayctl.core.reconcile.slots import head_of
 from rayctl.telemetry.logs import ClusterLog
@@ -87,6 +88,7 @@ class Tick:
     """What Ray is to be told; None: what it knows."""
     restore: tuple[Demand, ...]
     """What it has forgotten and is to be requested again."""
+    notes: tuple[Note, ...]
 
 
 class Autoscaler:
@@ -113,6 +115,10 @@ class Autoscaler:
         before = scaled.plan.targets if scaled.plan is not None else counts
         return Wishes(kept_targets(_offers(cluster, scaled.memory), cluster.max_workers, before), None)
 
+    def unmet(self, cluster: RayCluster) -> tuple[str, ...]:
+        """Return what the last plan could not give, in sentences."""
+        return tuple(sorted(self._of(cluster).memory.told))
+
     async def look(self, cluster: RayCluster, pods: Sequence[PodView], answer: Snapshot) -> Tick:
         """Make a plan from a head's answer."""
         scaled = self._of(cluster)
@@ -129,11 +135,13 @@ class Autoscaler:
         told = feedback(situation, made, self._clock.wall().timestamp())
         news = told if told != scaled.feedback else None
         scaled.feedback = told
-        self._log(cluster.key, scaled, monitoring_block(situation, made), made.remarks, now)
-        changed = before is None or (before.targets, before.leave) != (made.targets, made.leave)
+        self._log(cluster.key, scaled, monitoring_block(situation, made), now)
+        news_of_plan = before is None or (before.targets, before.leave) != (made.targets, made.leave)
+        changed = news_of_plan or situation.memory.told != made.memory.told
         unjoined = any(w.state in _ON_THEIR_WAY for w in situation.workers)
         busy = bool(answer.demands or answer.gangs or made.leave or unjoined)
-        return Tick(changed, busy, news, made.restore)
+        notes = tuple(Note(_REASONS[each.topic], each.text, each.warning) for each in made.remarks)
+        return Tick(changed, busy, news, made.restore, notes)
 
     def refused_pod(self, cluster: RayCluster, name: TypeName, message: str) -> None:
         """Note that the API server refused a pod of that type."""
@@ -216,12 +224,9 @@ class Autoscaler:
         key: ClusterKey,
         scaled: _Scaled,
         block: tuple[Entry, ...],
-        remarks: tuple[Remark, ...],
         now: Monotonic,
     ) -> None:
         log = ClusterLog(_log, key)
-        for remark in remarks:
-            log.log(logging.WARNING if remark.warning else logging.INFO, "%s", remark.text)
         lines = without_ages(block)
         if lines == scaled.told and now - scaled.told_at < _BLOCK_AGAIN:
             return
@@ -230,6 +235,13 @@ class Autoscaler:
             log.log(logging.DEBUG if entry.debug else logging.INFO, "%s", entry.text)
 
 
+_REASONS = {
+    Topic.LAUNCH: Reason.SCALING_UP,
+    Topic.REMOVAL: Reason.SCALING_DOWN,
+    Topic.INFEASIBLE: Reason.UNMET_DEMAND,
+    Topic.BLOCK: Reason.TYPE_BLOCKED,
+    Topic.LIMIT: Reason.LIMIT_REACHED,
+}
 _ON_THEIR_WAY = frozenset({WorkerState.REQUESTED, WorkerState.PENDING, WorkerState.STARTING})
 _PATIENT_WITH_SCHEDULER: Seconds = 60.0
 

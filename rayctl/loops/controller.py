@@ -114,6 +114,7 @@ class Controller:
             return False
         state = self._states.get(key, view.uid, view.generation, self._clock.monotonic())
         tick = await self._autoscaler.look(view.spec, self._own_pods(view, state), answer)
+        self._tell(view, tick.notes, ClusterLog(_log, key))
         if tick.feedback is not None:
             await self._heads.report(key, tick.feedback)
         if tick.restore:
@@ -207,6 +208,7 @@ class Controller:
             service_fingerprint=next((s.fingerprint for s in services if not s.deleting), None),
             status=view.status,
             ray=self._ask_ray(cluster, shown, state),
+            unmet=self._autoscaler.unmet(cluster),
             drains=state.drains,
             troubles=state.standing(self._clock.wall()),
             service_trouble=state.service_trouble,

@@ -13,8 +13,11 @@ from rayctl.core.build.oddities import oddities
 from rayctl.core.reconcile.actions import Reason
 from rayctl.core.reconcile.away import Away
 from rayctl.core.reconcile.restart import Restart
-from rayctl.core.reconcile.seen import Observed
+from rayctl.core.reconcile.seen import Observed, Silence
 from rayctl.core.reconcile.slots import is_live
+
+_LONGEST = 2000
+"""Characters of a message."""
 
 
 def accepted(cluster: RayCluster) -> Condition:
@@ -63,6 +66,21 @@ def workers_ready(seen: Observed, types: Sequence[TypeStatus]) -> Condition:
         reason=Reason.WORKERS_STARTING if there else Reason.WORKERS_MISSING,
         message=": ".join([counts, *reasons[:3]]),
     )
+
+
+def autoscaling(seen: Observed, head: PodView | None, away: Away) -> Condition:
+    """Return Autoscaling: whether the workers follow what Ray is asked for; the message has what is unmet."""
+    reason, message = Reason.HEAD_STARTING, ""
+    if away.why:
+        reason = away.reason
+    elif head is None:
+        reason = Reason.HEAD_MISSING
+    elif isinstance(seen.ray, Silence):
+        reason, message = Reason.GCS_UNREACHABLE, seen.ray.why
+    elif seen.ray is not None:
+        text = "; ".join(seen.unmet)[:_LONGEST]
+        return Condition(ConditionType.AUTOSCALING, true=True, reason=Reason.FOLLOWING_DEMAND, message=text)
+    return Condition(ConditionType.AUTOSCALING, true=False, reason=reason, message=message)
 
 
 def upgrading(cluster: RayCluster, restart: Restart, types: Sequence[TypeStatus]) -> Condition:

@@ -61,6 +61,8 @@ class Observed:
     status: RayClusterStatus
     ray: RayView | Silence | None = None
     """None: its GCS has not been asked yet."""
+    unmet: tuple[str, ...] = ()
+    """What the planner cannot give, in sentences."""
     drains: Mapping[Uid, Drain] = field(default_factory=dict)
     troubles: tuple[tuple[TypeName, Trouble], ...] = ()
     service_trouble: Trouble | None = None

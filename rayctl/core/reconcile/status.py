@@ -72,6 +72,7 @@ def running_status(
         conditions.accepted(cluster),
         conditions.head_ready(cluster, seen, head, course.away),
         conditions.workers_ready(seen, types),
+        conditions.autoscaling(seen, head, course.away),
         conditions.upgrading(cluster, course.restart, types),
         conditions.suspended(seen, course.away),
     )

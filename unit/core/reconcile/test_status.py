@@ -1,6 +1,7 @@
 """What a cluster's status says of what is seen."""
 
 from dataclasses import replace
+from typing import Any
 
 import msgspec
 import pytest
@@ -10,6 +11,7 @@ from rayctl.api.names import Uid
 from rayctl.api.observed import ClusterView
 from rayctl.api.status import Phase, RayClusterStatus, settle
 from rayctl.core.reconcile.decide import refuse
+from rayctl.core.reconcile.seen import Silence
 from unit.builders import KEY, UID, a_cluster, a_pod, a_pod_type
 from unit.core.reconcile.passes import (
     NOW,
@@ -95,3 +97,30 @@ def test_a_spec_that_cannot_be_understood_touches_nothing_and_is_told_once() -> 
     assert first.status.phase == Phase.ERROR
     assert [note.warning for note in first.notes] == [True]
     assert again.notes == ()
+
+
+@pytest.mark.parametrize(
+    ("fields", "true", "reason", "message"),
+    [
+        pytest.param({}, True, "FollowingDemand", "", id="Ray answers"),
+        pytest.param(
+            {"unmet": ("no type has 64 CPUs",)},
+            True,
+            "FollowingDemand",
+            "no type has 64 CPUs",
+            id="not all that is asked for can be had",
+        ),
+        pytest.param(
+            {"ray": Silence("no answer")}, False, "GcsUnreachable", "no answer", id="Ray does not answer"
+        ),
+        pytest.param({"ray": None}, False, "HeadStarting", "", id="Ray was not asked yet"),
+    ],
+)
+def test_autoscaling_is_told(fields: dict[str, Any], true: bool, reason: str, message: str) -> None:
+    cluster = a_cluster(workers=0)
+
+    status = pass_over(cluster, seen(cluster, a_pod("h", head=True), **fields)).status
+
+    condition = status.find_condition("Autoscaling")
+    assert condition is not None
+    assert (condition.true, condition.reason, condition.message) == (true, reason, message)
