@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -31,6 +32,7 @@ from rayctl.core.autoscale.workers import History, PodVerdict, WorkerPod, Worker
 from rayctl.core.build.fingerprint import fingerprint
 from rayctl.core.reconcile.actions import Note, Reason
 from rayctl.core.reconcile.health import Verdict, health_of
+from rayctl.core.reconcile.rollout import blueprint
 from rayctl.core.reconcile.slots import head_of
 from rayctl.telemetry.logs import ClusterLog
 
@@ -70,6 +72,8 @@ class _Scaled:
     made_for: int = 0
     """The generation of the spec that the plan is of."""
     drained: set[str] = field(default_factory=set)
+    renewed: set[str] = field(default_factory=set)
+    """Those of them whose successor comes, by the roll-out, when they are gone."""
     deleted: dict[str, Monotonic] = field(default_factory=dict)
     feedback: Feedback | None = None
     told: tuple[str, ...] = ()
@@ -105,8 +109,9 @@ class Autoscaler:
         now = self._clock.monotonic()
         if scaled.plan is not None and now - scaled.made_at < STILL_TRUE:
             targets = scaled.plan.targets
-            if scaled.made_for != cluster.generation:  # an edit of a limit does not wait for the next plan
-                targets = kept_targets(_offers(cluster, scaled.memory), cluster.max_workers, targets)
+            if scaled.made_for != cluster.generation:  # a limit that was lowered does not wait for a new plan
+                offers = (replace(offer, minimum=0) for offer in _offers(cluster, scaled.memory))
+                targets = kept_targets(offers, cluster.max_workers, targets)
             return Wishes(targets, scaled.plan.leave)
         counts: dict[TypeName, int] = {}
         for pod in pods:
@@ -156,9 +161,19 @@ class Autoscaler:
         scaled = self._of(cluster)
         scaled.memory = drain_refused(scaled.memory, pod, self._clock.monotonic())
 
-    def drained(self, cluster: RayCluster, pod: PodName) -> None:
-        """Note that Ray accepted a drain."""
-        self._of(cluster).drained.add(pod)
+    def drained(self, cluster: RayCluster, pod: PodView) -> None:
+        """Note that Ray accepted a drain: who leaves is not among those that stay, which targets are of."""
+        scaled = self._of(cluster)
+        known = pod.name in scaled.drained
+        scaled.drained.add(pod.name)
+        made_of = blueprint(cluster, Role.WORKER, pod.pod_type)
+        if made_of is not None and made_of.why_outdated(pod):
+            scaled.renewed.add(pod.name)
+        if scaled.plan is None or known or any(leave.pod == pod.name for leave in scaled.plan.leave):
+            return
+        targets = dict(scaled.plan.targets)
+        targets[pod.pod_type] = max(0, targets.get(pod.pod_type, 0) - 1)
+        scaled.plan = replace(scaled.plan, targets=targets)
 
     def deleted(self, cluster: RayCluster, pod: PodName) -> None:
         """Note that we deleted a pod."""
@@ -184,10 +199,15 @@ class Autoscaler:
     ) -> Situation:
         names = {pod.name for pod in pods}
         scaled.drained &= names
+        scaled.renewed &= {pod.name for pod in pods if not pod.deleting and not pod.finished}
         scaled.deleted = {name: at for name, at in scaled.deleted.items() if now - at < _OUTLIVED}
         history = History(scaled.memory.joined, frozenset(scaled.drained), frozenset(scaled.deleted))
+        renewed = Counter(pod.pod_type for pod in pods if pod.name in scaled.renewed)
         return Situation(
-            offers=_offers(cluster, scaled.memory),
+            offers=tuple(
+                replace(offer, minimum=max(0, offer.minimum - renewed[offer.name]))
+                for offer in _offers(cluster, scaled.memory)
+            ),
             cluster_maximum=cluster.max_workers,
             speed=cluster.upscaling_speed,
             workers=join(self._pods(cluster, pods), answer, history),

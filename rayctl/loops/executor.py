@@ -213,7 +213,7 @@ class _Run:
         if action.idle and refused:
             self._autoscaler.refused_drain(self._cluster, action.pod.name)
             return
-        self._autoscaler.drained(self._cluster, action.pod.name)
+        self._autoscaler.drained(self._cluster, action.pod)
         self._state.drains[action.pod.uid] = Drain(action.deadline.timestamp(), action.why, refused)
         if refused:
             text = f"Ray refuses to drain {action.pod.name}: {refused}"

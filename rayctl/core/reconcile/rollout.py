@@ -52,18 +52,48 @@ def outdated_pods(pods: Sequence[PodView], plan: Blueprint, strategy: UpgradeStr
     return {name: text for name, text in why.items() if text}
 
 
+@dataclass(frozen=True, slots=True)
+class Margins:
+    """How far a type's workers may be from their number while a roll-out is under way."""
+
+    places: int
+    """Workers that there are to be, those included that are leaving and get a successor."""
+    surge: int
+    unavailable: int
+
+
+def margins(strategy: UpgradeStrategy, places: int, room: int) -> Margins:
+    """Return what a strategy allows where the maximums leave room for ``room`` workers more.
+
+    Where they leave none for a surge, one worker may be missing: else nothing could ever change.
+    """
+    surge = max(0, min(strategy.surge_of(places), room))
+    return Margins(places, surge, strategy.unavailable_of(places) or (0 if surge else 1))
+
+
+def places_of(targets: int, least: int, surge: int, current: int, going: int) -> int:
+    """Return how many workers of a type there are to be, from a plan that was made amid a roll-out.
+
+    ``targets`` counts who stays: with the ``current`` ones beside the outdated ones that they replace, and
+    without the ``going`` ones that get a successor. Taken as it is, each surge would be the base of the
+    next. Where it cannot be told who is whose successor, it is the lesser number, but for ``least``.
+    """
+    most = targets + going
+    return max(most - min(surge, current), min(least, most))
+
+
 def may_go(
-    staying: Sequence[PodView], outdated: Mapping[PodName, str], strategy: UpgradeStrategy, wanted: int
+    staying: Sequence[PodView], outdated: Mapping[PodName, str], kind: UpgradeType, allowed: Margins
 ) -> tuple[PodView, ...]:
     """Return which outdated pods of ``staying`` may go now; ``staying`` is in the order of leaving.
 
-    What is not ready serves nobody and goes at once. Of ready ones as many may go as leave ``wanted`` less
-    ``maxUnavailable`` ready; those that are going already are not among ``staying``.
+    What is not ready serves nobody and goes at once. Of ready ones as many may go as leave all but
+    ``allowed.unavailable`` ready; those that are going already are not among ``staying``.
     """
     old = [pod for pod in staying if pod.name in outdated]
-    if strategy.type is UpgradeType.RECREATE:
+    if kind is UpgradeType.RECREATE:
         return tuple(old)
     broken = [pod for pod in old if not pod.ready]
     ready = sum(pod.ready for pod in staying)
-    spare = max(0, ready - (wanted - strategy.unavailable_of(wanted)))
+    spare = max(0, ready - (allowed.places - allowed.unavailable))
     return (*broken, *[pod for pod in old if pod.ready][:spare])

@@ -8,7 +8,14 @@ from rayctl.api.names import PodName, Role, TypeName
 from rayctl.api.observed import PodView
 from rayctl.api.raycluster import PodType
 from rayctl.api.upgrade import UpgradeStrategy, UpgradeType
-from rayctl.core.reconcile.rollout import blueprint, may_go, outdated_pods
+from rayctl.core.reconcile.rollout import (
+    Margins,
+    blueprint,
+    margins,
+    may_go,
+    outdated_pods,
+    places_of,
+)
 from rayctl.core.reconcile.seen import Observed
 from rayctl.core.reconcile.slots import free_ordinals, leaving_order, of_type, session_of
 from rayctl.core.reconcile.trouble import blocked_for
@@ -49,7 +56,6 @@ def fill(work: Worklist, seen: Observed, pod_type: PodType, wanted: int) -> None
     _drop_doubles(work, work.still_live(role, name))
     live = work.still_live(role, name)
     outdated = _outdated(work, pod_type, live, strategy)
-    surge = strategy.surge_of(wanted) if outdated and strategy.type is UpgradeType.ROLLING_UPDATE else 0
     leaving = work.removal.leaving(live)
     for pod in leaving:
         drain = seen.drains.get(pod.uid)
@@ -61,22 +67,45 @@ def fill(work: Worklist, seen: Observed, pod_type: PodType, wanted: int) -> None
     staying = leaving_order(
         (pod for pod in live if pod.name not in gone_soon), frozenset(outdated), work.removal.view
     )
-    too_many = 0 if work.planned else max(0, len(staying) - wanted - surge)
+    allowed = _margins(work, pod_type, wanted, live, staying, outdated)
+    too_many = 0 if work.planned else max(0, len(staying) - allowed.places - allowed.surge)
     if (outdated or too_many) and any(pod.ready for pod in staying) and work.removal.is_blind(work.now):
         work.ask_ray = True
         return
     extra = staying[:too_many]
     work.retire(extra, f"{len(staying)} of type {name} are there, {wanted} wanted")
     staying = staying[len(extra) :]
-    _roll(work, may_go(staying, outdated, strategy, wanted), outdated)
+    _roll(work, may_go(staying, outdated, strategy.type, allowed), outdated)
     current = sum(pod.name not in outdated for pod in staying)
     there = work.still_live(role, name)
     if strategy.type is UpgradeType.RECREATE and any(pod.name in outdated for pod in there):
         return  # their successors come when they are gone
-    if work.planned:
-        there = [pod for pod in there if pod.name not in gone_soon]
-    missing = min(wanted - current, wanted + surge - len(there))
-    _add(work, seen, name, missing, f"{len(there)} of {wanted} are there")
+    if work.planned:  # who leaves by the plan gets no successor, or has one already
+        there = [pod for pod in there if pod.name not in gone_soon or pod.name in outdated]
+    missing = min(allowed.places - current, allowed.places + allowed.surge - len(there))
+    _add(work, seen, name, missing, f"{len(there)} of {allowed.places} are there")
+
+
+def _margins(
+    work: Worklist,
+    pod_type: PodType,
+    wanted: int,
+    live: Sequence[PodView],
+    staying: Sequence[PodView],
+    outdated: Mapping[PodName, str],
+) -> Margins:
+    """Return how far the workers of a type may be from the number wanted."""
+    if not outdated:
+        return Margins(wanted, 0, 0)
+    cluster, strategy = work.cluster, work.cluster.upgrade_of(pod_type)
+    surge = strategy.surge_of(wanted) if strategy.type is UpgradeType.ROLLING_UPDATE else 0
+    stays = {pod.name for pod in staying}
+    going = sum(pod.name in outdated and pod.name not in stays for pod in live) if work.planned else 0
+    current = sum(pod.name not in outdated for pod in staying)
+    places = places_of(wanted, pod_type.min_workers, surge, current, going)
+    others = sum(len(pods) for (role, _), pods in work.live.items() if role is Role.WORKER) - len(live)
+    room = min(cluster.max_of(pod_type), cluster.max_workers - others) - places
+    return margins(strategy, places, room if surge else 0)
 
 
 def _outdated(
