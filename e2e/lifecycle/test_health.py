@@ -18,6 +18,7 @@ def test_a_worker_whose_node_is_lost_is_replaced_elsewhere_though_its_pod_hangs(
 ) -> None:
     ray = Ray(life, "one", workers=1)
     ray.head_type["podConfig"]["spec"]["affinity"] = apart("small")
+    ray.small["podConfig"]["spec"]["terminationGracePeriodSeconds"] = 20
     ray.start()
     ((old, pod),) = ray.pods("worker").items()
     node = pod["spec"]["nodeName"]
