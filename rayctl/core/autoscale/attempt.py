@@ -6,6 +6,7 @@ and compares their Quality.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -72,8 +73,10 @@ def attempt(board: Board, hardness: Hardness, policy: Policy) -> Outcome:
     whole = stage.space
     stage.space = board.free.copy()
     _add_launched(stage)
+    others = Counter(board.asked.counts)
     for want in board.asked.gangs:
-        stage, placed = place_gang(stage, want)
+        others.subtract({group.key: count * want.gang.count for group, count in want.groups})
+        stage, placed = place_gang(stage, want, others)
         if placed < want.gang.count:
             left.append(Left(want, want.gang.count - placed))
     left += _place(stage, wants_of(sorted(board.asked.tasks, key=order)), Cause.TASK)

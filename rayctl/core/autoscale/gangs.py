@@ -7,13 +7,19 @@ halving.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rayctl.core.autoscale.asked import GangWant, wants_of
+from rayctl.core.autoscale.axes import Key
 from rayctl.core.autoscale.grow import Stage, grow, launch_apart
 from rayctl.core.autoscale.ledger import Cause
 
 
-def place_gang(stage: Stage, want: GangWant) -> tuple[Stage, int]:
-    """Place as many of equal placement groups as possible; return the stage after it, and how many were."""
+def place_gang(stage: Stage, want: GangWant, others: Mapping[Key, int]) -> tuple[Stage, int]:
+    """Place as many of equal placement groups as possible; return the stage after it, and how many were.
+
+    ``others`` is how many of each bundle the groups after it have: room is kept for them, and for it no more.
+    """
     placed, most = 0, want.gang.count
     attempt = most
     while placed < most:
@@ -23,8 +29,8 @@ def place_gang(stage: Stage, want: GangWant) -> tuple[Stage, int]:
         else:
             most = placed + attempt - 1
         attempt = -(-(most - placed) // 2)
-    keys = [group.key for group, _ in want.groups]
-    stage.space.release(keys, [group for group, _ in want.groups])
+    for group, _ in want.groups:
+        stage.space.release(group, others.get(group.key, 0))
     return stage, placed
 
 

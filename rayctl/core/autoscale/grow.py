@@ -235,8 +235,7 @@ def _merit(policy: Policy, fresh: Fresh, placed: Sequence[tuple[Group, int]]) ->
     uses = {name for group, _ in placed for name, _ in group.key.shape} if fresh.special else ()
     first = policy.first in {None, fresh.offer.name}
     if policy.score is Score.SHARE:
-        # Of nodes that nothing uses the cheapest, of equally well used ones the largest.
-        worth = used * _PARTS // fresh.unit_cost, fresh.unit_cost if used else -fresh.unit_cost
+        worth = used * _PARTS // fresh.unit_cost, fresh.unit_cost
     else:
         worth = used, -fresh.unit_cost
     return fresh.special.issubset(uses), fresh.offer.priority, first, *worth

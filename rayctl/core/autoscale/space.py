@@ -9,7 +9,7 @@ their way, then new ones; and among these the fullest, so that work packs tightl
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
 from operator import itemgetter
@@ -157,16 +157,22 @@ class Space:
                         return
         self.hopeless.add(group.key)
 
-    def release(self, keys: Iterable[Key], groups: Iterable[Group]) -> None:
-        """Give up the room that is kept for these demands."""
-        by_key = {group.key: group for group in groups}
-        wanted = [key for key in keys if self.kept.pop(key, 0)]
-        for key in wanted:
-            for cell, times in self._keeping(key):
-                kept = tuple(entry for entry in cell.kept if entry[0] != key)
-                self._put(self._rebuilt(cell, less(cell.vector, by_key[key].need, -times), kept=kept))
-        if wanted:
-            self.hopeless.clear()
+    def release(self, group: Group, keep: int) -> None:
+        """Give up the room that is kept for more than so many of a demand, in whole nodes."""
+        extra = self.kept.get(group.key, 0) - keep
+        if extra <= 0:
+            return
+        for cell, times in list(self._keeping(group.key)):
+            count = min(cell.size, max(0, -(-extra // times)))
+            staying, going = _split(cell, count)
+            if staying:
+                self._put(staying)
+            if going:
+                freed = less(cell.vector, group.need, -times)
+                self._put(self._rebuilt(going, freed, kept=_without(cell.kept, group.key)))
+            extra -= count * times
+            self.kept[group.key] -= count * times
+        self.hopeless.clear()
 
     def _take_in(self, cells: list[Cell], want: Want, match: Match) -> None:
         group = want.group
@@ -235,28 +241,33 @@ class Space:
         key = want.group.key
         if not self.kept.get(key):
             return
+        before = want.left
         for cell, times in list(self._keeping(key)):
-            kept = tuple(entry for entry in cell.kept if entry[0] != key)
-            count = min(cell.size, want.left // times)
-            start = cell.size - count
-            if start:
-                self._put(cell._replace(members=cell.members[:start], size=start))
-            if count:
-                apart = key.apart
-                self._put(
-                    self._rebuilt(
-                        cell._replace(
-                            members=cell.members[start:],
-                            size=count,
-                            groups=(*cell.groups, apart) if apart else cell.groups,
-                            load=(*cell.load, (want.group, times)),
-                        ),
-                        cell.vector,
-                        kept=kept,
-                    )
-                )
-                want.left -= count * times
-                self.kept[key] -= count * times
+            full, part = divmod(want.left, times)
+            rest, filled = _split(cell, min(cell.size, full))
+            if filled:
+                self._put(self._claimed(filled, want, times, 0))
+            if rest and part and full < cell.size:
+                rest, last = _split(rest, 1)
+                if last:
+                    self._put(self._claimed(last, want, part, times - part))
+            if rest:
+                self._put(rest)
+        self.kept[key] -= before - want.left
+
+    def _claimed(self, cell: Cell, want: Want, times: int, still: int) -> Cell:
+        """Return a cell with so many of a demand where room was kept for them, and for so many still."""
+        key = want.group.key
+        want.left -= cell.size * times
+        kept = _without(cell.kept, key)
+        return self._rebuilt(
+            cell._replace(
+                groups=(*cell.groups, key.apart) if key.apart else cell.groups,
+                load=(*cell.load, (want.group, times)),
+            ),
+            cell.vector,
+            kept=(*kept, (key, still)) if still else kept,
+        )
 
     def _keeping(self, key: Key) -> Iterator[tuple[Cell, int]]:
         """Take out of the Space, and yield, each cell that keeps room for a demand, and for how many."""
@@ -286,3 +297,20 @@ class Space:
             insort(self.bands.setdefault((site.special, site.tier), []), cell, key=_ORDER)
         elif cell.load:
             self.used_up.append(cell)
+
+
+def _split(cell: Cell, count: int) -> tuple[Cell | None, Cell | None]:
+    """Return a cell without its last ``count`` nodes, and these; None for either where it has none."""
+    if not count:
+        return cell, None
+    if count == cell.size:
+        return None, cell
+    start = cell.size - count
+    return (
+        cell._replace(members=cell.members[:start], size=start),
+        cell._replace(members=cell.members[start:], size=count),
+    )
+
+
+def _without(kept: Kept, key: Key) -> Kept:
+    return tuple(entry for entry in kept if entry[0] != key)

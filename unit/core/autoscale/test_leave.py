@@ -53,6 +53,13 @@ def test_30_the_longest_idle_goes_and_the_minimum_stays() -> None:
     assert outcome.targets == {"a": 1}
 
 
+def test_of_idle_workers_the_longest_idle_are_used_last() -> None:
+    shorter, longer = idle_workers(70, 90)
+
+    for workers in ([shorter, longer], [longer, shorter]):
+        assert leaving(planned(demand(CPU=4), types=[A], workers=workers)).keys() == {longer.pod}
+
+
 @pytest.mark.parametrize(
     ("idle", "goes"),
     [

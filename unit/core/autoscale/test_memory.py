@@ -4,17 +4,22 @@ from dataclasses import replace
 
 import pytest
 
+from rayctl.api.moment import Monotonic
+from rayctl.core.autoscale.block import refuse
 from rayctl.core.autoscale.demand import Demand, Gang, GroupId, Strategy
+from rayctl.core.autoscale.memory import Memory
 from rayctl.core.autoscale.plan import plan
 from rayctl.core.autoscale.situation import Situation
-from rayctl.core.autoscale.workers import WorkerState
+from rayctl.core.autoscale.workers import PodVerdict, WorkerState
 from unit.core.autoscale.situations import (
+    NOW,
     A,
     B,
     a_situation,
     a_snapshot,
     a_worker,
     amounts,
+    an_offer,
     demand,
     gang,
     launched,
@@ -104,6 +109,71 @@ def test_a_strictly_spread_group_keeps_its_nodes_while_they_start() -> None:
 
     assert not outcome.launch
     assert not outcome.unmet
+
+
+def test_a_second_look_does_not_launch_another_type_for_what_is_held_back() -> None:
+    """Packing anew beside five nodes on their way finds another set best; the first is under way."""
+    types = [
+        an_offer("small", CPU=2, memory=8, GPU=2),
+        an_offer("large", CPU=8, memory=32, GPU=1, maximum=100),
+    ]
+    asked: list[Demand | Gang] = [
+        demand(9, CPU=2),
+        demand(9, CPU=1, memory=5),
+        demand(11, CPU=0.5, GPU=1, memory=2),
+        gang(Strategy.PACK, demand(3, CPU=0.5), demand(2, CPU=2)),
+    ]
+    first = plan(a_situation(*asked, types=types))
+
+    assert first.held_back
+    assert not plan(launched(a_situation(*asked, types=types), first)).launch
+
+
+def test_a_worker_that_joined_and_is_taken_at_once_is_made_up_for() -> None:
+    situation = under_way(a_situation(demand(2, CPU=4), types=[A]))
+    taken = replace(
+        situation.workers[0], state=WorkerState.RUNNING, total=A.resources, available={}, labels=A.labels
+    )
+
+    outcome = plan(replace(situation, workers=(taken, situation.workers[1])))
+
+    assert outcome.launch == {"a": 1}
+
+
+def test_a_probe_that_got_stuck_lets_another_type_serve_its_demand() -> None:
+    blocks = refuse({}, A, "exceeded quota", Monotonic(NOW - 60))
+    memory = Memory(session="session_1", version=1, blocks=blocks)
+    situation = under_way(a_situation(demand(CPU=1), types=[A, B], memory=memory))
+    (probe,) = situation.workers
+    stuck = replace(probe, state=WorkerState.STUCK, verdict=PodVerdict.UNSCHEDULABLE)
+
+    assert probe.type == A.name
+    assert plan(replace(situation, workers=(stuck,))).launch == {"b": 1}
+
+
+def test_two_groups_with_the_same_bundles_share_the_nodes_that_were_launched_for_both() -> None:
+    asked = [
+        gang(Strategy.SPREAD, demand(CPU=1), count=2),
+        gang(Strategy.PACK, demand(CPU=1), count=3),
+        gang(Strategy.SPREAD, demand(3, CPU=1)),
+    ]
+    situation = a_situation(*asked, types=[A], memory=Memory(session="session_1", version=1))
+    first = plan(situation)
+    again = launched(situation, first)
+    unguarded = replace(again, memory=replace(again.memory, basis=None))
+
+    assert first.launch == {"a": 2}
+    assert not plan(unguarded).launch
+
+
+def test_room_that_a_group_can_not_use_any_more_is_free_for_others() -> None:
+    pair = gang(Strategy.PACK, demand(2, CPU=4))
+    situation = under_way(a_situation(pair, types=[replace(A, maximum=2)]))
+    one_left = replace(situation, workers=situation.workers[:1], offers=(replace(A, maximum=1),))
+
+    outcome = plan(asking(one_left, pair, demand(CPU=4)))
+
+    assert [unmet.subject for unmet in outcome.unmet] == [pair]
 
 
 @pytest.mark.parametrize("joining", [1, 2, 3])

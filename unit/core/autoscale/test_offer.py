@@ -64,3 +64,10 @@ def test_what_was_learnt_is_kept_until_the_template_changes() -> None:
 
     assert learn(known, [A], [], NOBODY) == known
     assert learn(known, [replace(A, fingerprint="f2")], [], NOBODY) == {}
+
+
+def test_a_node_that_joined_before_teaches_nothing_again() -> None:
+    worker = a_joined(CPU=4)
+    known = {A.name: Learnt("", amounts(CPU=5))}
+
+    assert learn(known, [A], [worker], frozenset({worker.pod})) == known

@@ -175,6 +175,37 @@ SLICE = an_offer("slice", TPU=4, hosts=4, maximum=6)
             id="50 no second slice above the maximum",
         ),
         pytest.param(
+            a_situation(demand(CPU=4), types=[an_offer("c", CPU=4, Custom1=1), an_offer("p", CPU=16)]),
+            {"p": 1},
+            id="plain work spares special nodes though others cost more",
+        ),
+        pytest.param(
+            a_situation(
+                anywhere_of(is_in("zone", "q"), is_in("zone", "a"), CPU=1),
+                demand(CPU=6),
+                types=[
+                    an_offer("z8", labels={"zone": "a"}, CPU=8),
+                    an_offer("q1", labels={"zone": "q"}, CPU=1),
+                ],
+            ),
+            {"z8": 1, "q1": 1},
+            id="15 the first choice, though there is room for the fallback on a node launched for others",
+        ),
+        pytest.param(
+            a_situation(anywhere_of(is_in("zone", "a"), (), CPU=1), types=[A, IN_A]),
+            {"a": 1},
+            id="a selector without a condition is fulfilled anywhere",
+        ),
+        pytest.param(
+            a_situation(
+                demand(CPU=2),
+                demand(2, CPU=0.5, memory=2, GPU=1),
+                types=[an_offer("small", CPU=2, memory=8, GPU=2), an_offer("large", CPU=8, memory=32, GPU=1)],
+            ),
+            {"large": 2},
+            id="two nodes of a type that is worse for each demand by itself",
+        ),
+        pytest.param(
             a_situation(demand(4, CPU=1), types=[replace(A, priority=-1), replace(B, priority=1)]),
             {"b": 1},
             id="a type of higher priority, though the other fits better",
@@ -434,6 +465,15 @@ def test_44_a_node_without_a_pod_takes_work_and_is_never_drained() -> None:
 
     assert not outcome.launch
     assert not planned(types=[A], workers=[foreign]).leave
+
+
+def test_what_only_a_living_node_can_hold_waits_for_it() -> None:
+    large = an_offer("large", CPU=16)
+    foreign = a_worker(large, WorkerState.FOREIGN, total=large.resources)
+
+    assert verdicts(planned(demand(CPU=16), types=[A], workers=[foreign])) == [
+        (Purpose.TASK, 1, Verdict.WAITING)
+    ]
 
 
 def test_equal_groups_that_do_not_all_fit_are_placed_as_far_as_they_do() -> None:
