@@ -212,7 +212,7 @@ class _Growth:
         index = first = self.lead
         for index, (size, need, matches) in enumerate(islice(self.rows, first, None), first):
             times = left[index]
-            if not times or size > weight:
+            if not times or size > weight or ranks[index] < 0:
                 continue
             for axis, amount in need:
                 quotient = vector[axis] // amount
