@@ -192,11 +192,6 @@ SLICE = an_offer("slice", TPU=4, hosts=4, maximum=6)
             id="15 the first choice, though there is room for the fallback on a node launched for others",
         ),
         pytest.param(
-            a_situation(anywhere_of(is_in("zone", "q"), CPU=0.5), demand(CPU=1), types=[A]),
-            {"a": 1},
-            id="14 no node launched for others is filled up with what wants another",
-        ),
-        pytest.param(
             a_situation(anywhere_of(is_in("zone", "a"), (), CPU=1), types=[A, IN_A]),
             {"a": 1},
             id="a selector without a condition is fulfilled anywhere",
@@ -297,8 +292,11 @@ def test_what_is_unmet_and_why(
 
 
 def test_14_what_wants_a_label_that_no_node_has_stays_unmet() -> None:
-    outcome = planned(anywhere_of(is_in("zone", "q"), CPU=0.5), demand(CPU=1), types=[A])
+    elsewhere = anywhere_of(is_in("zone", "q"), CPU=0.5)
 
+    outcome = planned(elsewhere, demand(CPU=1, GPU=1), types=[G])
+
+    assert outcome.launch == {"g": 1}
     assert verdicts(outcome) == [(Purpose.TASK, 1, Verdict.INFEASIBLE)]
 
 
