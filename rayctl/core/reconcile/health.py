@@ -2,8 +2,8 @@
 
 The times: a pod that was ready and is not has 60 s to come back (a head 120 s: its loss costs the whole
 cluster); a node that Ray gave up has half a minute for a restart in place; one that never joined has
-``joinTimeoutSeconds`` from its start, or from the head's, whichever was later. A pod that cannot be
-scheduled, pulled or started is left to Kubernetes, which tries on and tells why.
+``joinTimeoutSeconds`` from its start, or from the head's, whichever was later; a head from its own. A pod
+that cannot be scheduled, pulled or started is left to Kubernetes, which tries on and tells why.
 """
 
 from __future__ import annotations
@@ -96,7 +96,8 @@ def _starting(pod: PodView, joining_since: float, patience: int, at: float) -> H
         patient = UNREADY_HEAD if pod.role is Role.HEAD else UNREADY_WORKER
         return _by(at, pod.ready_changed + patient, Verdict.UNREADY, Verdict.UNREADY_TOO_LONG)
     if pod.started and patience:
-        return _by(at, max(pod.started, joining_since) + patience, Verdict.STARTING, Verdict.NEVER_JOINED)
+        since = pod.started if pod.role is Role.HEAD else max(pod.started, joining_since)
+        return _by(at, since + patience, Verdict.STARTING, Verdict.NEVER_JOINED)
     return Health(Verdict.STARTING)
 
 
