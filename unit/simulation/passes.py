@@ -1,0 +1,62 @@
+"""One pass of a replica as it is judged.
+
+What makes a pod outdated, live or surplus is said here once more, apart from the product.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from rayctl.api.observed import PodView
+from rayctl.api.raycluster import PodType, RayCluster
+from rayctl.api.upgrade import UpgradeType
+from rayctl.core.autoscale.leave import Leave
+from rayctl.core.autoscale.minimum import Targets
+from rayctl.core.build.fingerprint import fingerprint, restart_mark
+from rayctl.core.reconcile.seen import Observed
+
+
+@dataclass(frozen=True)
+class Pass:
+    """What a replica's present pass over a cluster goes by."""
+
+    cluster: RayCluster
+    seen: Observed
+    targets: Targets
+    leave: Mapping[str, Leave]
+    planned: bool
+    """Whether the targets are those of workers that stay."""
+    true: bool
+    """Whether the pods and the spec were so at that moment."""
+
+
+def surge(spec: RayCluster, own: list[PodView], kind: PodType, made: PodView) -> int:
+    """Return how many workers of a type a roll-out may have beyond those that are wanted."""
+    strategy = spec.upgrade_of(kind)
+    old = (pod for pod in own if pod.pod_type == kind.name and pod.uid != made.uid)
+    if strategy.type is UpgradeType.ROLLING_UPDATE and any(
+        pod.asked_to_go or is_outdated(spec, pod) for pod in old
+    ):
+        return strategy.surge_of(spec.max_of(kind))
+    return 0
+
+
+def is_outdated(cluster: RayCluster, pod: PodView) -> bool:
+    kind = cluster.find_type(pod.pod_type)
+    assert kind is not None
+    return pod.fingerprint != fingerprint(cluster, kind, pod.role) or pod.restart != restart_mark(
+        cluster, kind.name
+    )
+
+
+def is_old(cluster: RayCluster, pod: PodView) -> bool:
+    """Return whether an edit, a restart or somebody's wish has a pod replaced."""
+    known = cluster.find_type(pod.pod_type) is not None
+    return known and (pod.asked_to_go or is_outdated(cluster, pod))
+
+
+def is_live(pod: PodView) -> bool:
+    return not pod.deleting and pod.phase not in {"Succeeded", "Failed"}
+
+
+def named(pods: Iterable[PodView]) -> str:
+    return ", ".join(sorted(pod.name for pod in pods))
