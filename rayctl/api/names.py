@@ -27,6 +27,10 @@ LABEL_NODE_NAME = "ray-node-name"
 LABEL_POD_TYPE = "ray-user-node-type"
 LABEL_COMPONENT = "cluster.ray.io/component"
 
+LABEL_HEAD_INCARNATION = "cluster.ray.io/head-incarnation"
+"""On the head: which one it is. The Service selects by it: an earlier head that hangs, or is about to end,
+must not be taken for Ray by workers of the next."""
+
 LABEL_LEADER = "cluster.ray.io/leader"
 """On the operator's own pods: ``"true"`` on the one that leads."""
 

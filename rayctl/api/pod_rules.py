@@ -43,16 +43,16 @@ def check_pod(parent: Reader, cluster: str) -> None:
 
 
 def check_arguments(reader: Reader, key: str) -> None:
-    """Note which of a list of shell commands Linux could not be handed."""
+    """Note which of a list of commands or arguments could not be handed to a program."""
     for index, command in enumerate(reader.texts(key) or ()):
         if len(command.encode(errors="surrogatepass")) > MAX_ARGUMENT:
             reader.wrong(
                 f"{key}[{index}]",
-                f"a command of more than {MAX_ARGUMENT} bytes, which Linux does not run",
+                f"more than {MAX_ARGUMENT} bytes, which Linux passes to no program",
                 "put it into a file, of the image or of a ConfigMap, and run that",
             )
         if "\0" in command:
-            reader.wrong(f"{key}[{index}]", "a command with a NUL character in it", "take that away")
+            reader.wrong(f"{key}[{index}]", "there is a NUL character in it", "take it away")
 
 
 def _check_metadata(metadata: Reader, cluster: str) -> None:
@@ -115,7 +115,7 @@ def _check_container(container: Reader) -> None:
     elif image != image.strip():
         container.wrong("image", f"{shown(image)} has spaces around it", "take them away")
     for key in ("command", "args"):
-        container.texts(key)
+        check_arguments(container, key)
     for entry in container.each("env"):
         _check_variable(entry)
     for port in container.each("ports"):
@@ -133,6 +133,8 @@ def _check_variable(entry: Reader) -> None:
         entry.wrong(
             "valueFrom", "a variable has a value, or a place that it is from", "leave one of them out"
         )
+    if "\0" in value:
+        entry.wrong("value", "there is a NUL character in it", "take it away")
     if len(name.encode(errors="surrogatepass") + value.encode(errors="surrogatepass")) >= MAX_ARGUMENT:
         entry.wrong(
             "value",

@@ -17,6 +17,7 @@ from rayctl.api.names import (
     ANNOTATION_RESTART,
     ANNOTATION_SESSION,
     LABEL_COMPONENT,
+    LABEL_HEAD_INCARNATION,
     PodName,
     Role,
     Slot,
@@ -68,6 +69,9 @@ class PodTemplate:
         if session:
             annotations[ANNOTATION_SESSION] = session
         metadata = self._metadata | {"name": self.name(ordinal, incarnation), "annotations": annotations}
+        labels = self._metadata["labels"]
+        if self._role is Role.HEAD and isinstance(labels, dict):
+            metadata["labels"] = labels | {LABEL_HEAD_INCARNATION: str(incarnation)}
         return self._pod | {"metadata": metadata}
 
 

@@ -9,6 +9,7 @@ from rayctl.api.names import (
     DASHBOARD_PORT,
     LABEL_CLUSTER,
     LABEL_COMPONENT,
+    LABEL_HEAD_INCARNATION,
     METRICS_PORT,
     SERVE_PORT,
     head_service_name,
@@ -25,19 +26,19 @@ _DEFAULTS = (
 )
 
 
-def head_service(cluster: RayCluster) -> Document:
-    """Return the manifest of the head's Service, its fingerprint among the annotations."""
-    metadata, spec = _metadata(cluster), _spec(cluster)
+def head_service(cluster: RayCluster, incarnation: int = 0) -> Document:
+    """Return the manifest of the Service of the head of that incarnation, its fingerprint in annotations."""
+    metadata, spec = _metadata(cluster), _spec(cluster, incarnation)
     metadata["annotations"] = {
         **cluster.head_service.annotations,
-        ANNOTATION_FINGERPRINT: service_fingerprint(cluster),
+        ANNOTATION_FINGERPRINT: service_fingerprint(cluster, incarnation),
     }
     return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
 
 
-def service_fingerprint(cluster: RayCluster) -> str:
+def service_fingerprint(cluster: RayCluster, incarnation: int = 0) -> str:
     """Return what the annotation of an up-to-date Service says."""
-    content = {"metadata": _metadata(cluster), "spec": _spec(cluster)}
+    content = {"metadata": _metadata(cluster), "spec": _spec(cluster, incarnation)}
     if annotations := cluster.head_service.annotations:
         content["annotations"] = dict(annotations)
     return digest(content)
@@ -72,11 +73,13 @@ def _metadata(cluster: RayCluster) -> Document:
     }
 
 
-def _spec(cluster: RayCluster) -> Document:
+def _spec(cluster: RayCluster, incarnation: int) -> Document:
     return {
         "type": cluster.head_service.type.value,
-        # The label that the legacy operators selected by: a Service of theirs is taken over as it stands.
-        "selector": {LABEL_COMPONENT: head_service_name(cluster.key.name)},
+        "selector": {
+            LABEL_COMPONENT: head_service_name(cluster.key.name),
+            LABEL_HEAD_INCARNATION: str(incarnation),
+        },
         # Workers need the GCS seconds before the head is ready, which waits for its own node.
         "publishNotReadyAddresses": True,
         "ports": [_port_document(port) for port in service_ports(cluster)],

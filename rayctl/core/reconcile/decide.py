@@ -51,11 +51,11 @@ def decide(
     work = Worklist(cluster, head, removal, now, taken=names, live=live_by_type(seen.pods))
     work.planned = leave is not None
     work.leave = {PodName(each.pod): each for each in leave or ()}
-    _service(work, seen)
     _replace_failed(work, seen)
     away = why_away(cluster, seen.status, removal.view, now)
     if away.told:
         heads.take_down(work, away.why)
+        _service(work, seen)
         course = Course(away=away, settled=not work.actions)
         return _decision(work, running_status(cluster, seen, {}, removal, course))
     restart = heads.due_restart(work, seen)
@@ -72,6 +72,7 @@ def decide(
         workers.clear_removed_types(work)
         for pod_type in cluster.pod_types:
             workers.fill(work, seen, pod_type, targets.get(pod_type.name, 0))
+    _service(work, seen)
     work.wake_in(idle_left(cluster, removal.view, now))
     waits = bool(restart.why or away.why)
     course = Course(restart, away, settled=not work.actions and not waits)
@@ -99,13 +100,17 @@ def _decision(work: Worklist, status: RayClusterStatus, *, urgent: bool = False)
 
 
 def _service(work: Worklist, seen: Observed) -> None:
-    if seen.service_fingerprint == service_fingerprint(work.cluster):
+    """Have the Service in front of the head that there is; without one it stays as it was."""
+    head = work.head_incarnation()
+    there = seen.service_fingerprint
+    if there is not None and (head is None or there == service_fingerprint(work.cluster, head)):
         return
     wait = blocked_for(seen.service_trouble, work.now)
     if wait:
         work.waits.append(wait)
         return
-    work.apply_service("it is missing" if seen.service_fingerprint is None else "the spec of it changed")
+    why = "it is missing" if there is None else "the spec of it changed, or the head"
+    work.apply_service(head or 0, why)
 
 
 def _replace_failed(work: Worklist, seen: Observed) -> None:

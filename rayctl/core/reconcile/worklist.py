@@ -80,9 +80,14 @@ class Worklist:
         if seconds is not None:
             self.waits.append(max(1.0, seconds))
 
-    def apply_service(self, why: str) -> None:
-        """Have the head's Service be as the spec says."""
-        self.services.append(ApplyService(head_service(self.cluster), why))
+    def head_incarnation(self) -> int | None:
+        """Return which head there is after this pass, or None when there is none."""
+        made = (create.incarnation for create in self.creates if create.slot.role is Role.HEAD)
+        return next(made, self.head.incarnation if self.head is not None else None)
+
+    def apply_service(self, incarnation: int, why: str) -> None:
+        """Have the head's Service be as the spec says, in front of that head."""
+        self.services.append(ApplyService(head_service(self.cluster, incarnation), why))
 
     def delete(
         self, pods: Sequence[PodView], why: str, *, grace: int | None = None, failed: Reason | None = None

@@ -41,7 +41,7 @@ def seen(cluster: RayCluster, *pods: PodView, **fields: object) -> Observed:
     """
     pods = tuple(current(cluster, pod) for pod in pods)
     given: dict[str, object] = {
-        "service_fingerprint": service_fingerprint(cluster),
+        "service_fingerprint": service_of(cluster, pods),
         "status": RayClusterStatus(),
         "ray": silent_about(cluster, pods),
     }
@@ -109,8 +109,19 @@ def apply(cluster: RayCluster, observed: Observed, actions: tuple[Action, ...]) 
             case DeletePod():
                 pods[action.pod.name] = msgspec.structs.replace(action.pod, deleting=True)
             case ApplyService():
-                service = service_fingerprint(cluster)
+                service = fingerprint_in(action)
     return replace(observed, pods=tuple(pods.values()), service_fingerprint=service, drains=drains)
+
+
+def service_of(cluster: RayCluster, pods: tuple[PodView, ...]) -> str:
+    """The fingerprint of a Service that is as it should be for the head that there is."""
+    head = head_of(cluster, pods)
+    return service_fingerprint(cluster, 0 if head is None else head.incarnation)
+
+
+def fingerprint_in(action: ApplyService) -> str:
+    metadata = Reader(action.manifest).inner("metadata")
+    return metadata.inner("annotations").text("cluster.ray.io/fingerprint")
 
 
 def session_in(action: CreatePod) -> str:

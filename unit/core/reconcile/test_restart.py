@@ -5,13 +5,14 @@ from dataclasses import replace
 import msgspec
 import pytest
 
+from rayctl.api.document import Reader
 from rayctl.api.names import Uid
 from rayctl.api.observed import PodView
 from rayctl.api.raycluster import RayCluster
 from rayctl.api.restart import RestartMarks
 from rayctl.api.status import settle
 from rayctl.api.upgrade import UpgradeStrategy, UpgradeType
-from rayctl.core.reconcile.actions import Decision, Reason
+from rayctl.core.reconcile.actions import ApplyService, CreatePod, Decision, Reason
 from rayctl.core.reconcile.seen import Drain, Observed
 from unit.builders import a_cluster, a_pod
 from unit.core.reconcile.passes import (
@@ -144,6 +145,24 @@ def test_a_resumed_clusters_head_is_not_counted_as_a_recovery() -> None:
     resumed = pass_over(cluster, seen(cluster, a_pod("h2", head=True), status=status))
 
     assert resumed.status.autoscaler_retries == 0
+
+
+def test_the_service_turns_to_the_next_head_at_once_though_the_last_one_hangs() -> None:
+    cluster = a_cluster(0)
+    hangs = a_pod("h", head=True, deleting=True)
+    observed = seen(cluster, hangs)
+
+    decision = pass_over(cluster, observed)
+    settled = pass_over(cluster, apply(cluster, observed, decision.actions))
+
+    (service,) = [action for action in decision.actions if isinstance(action, ApplyService)]
+    (head,) = [action for action in decision.actions if isinstance(action, CreatePod)]
+    label = "cluster.ray.io/head-incarnation"
+    selector = Reader(service.manifest).inner("spec").inner("selector")
+    assert head.incarnation == 1
+    assert selector.text(label) == "1"
+    assert Reader(head.manifest).inner("metadata").inner("labels").text(label) == "1"
+    assert settled.actions == ()
 
 
 def test_a_head_that_failed_is_replaced_without_a_word_of_wishes() -> None:
