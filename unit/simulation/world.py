@@ -28,6 +28,7 @@ from rayctl.core.build.service import service_fingerprint
 from rayctl.core.reconcile.actions import Decision
 from rayctl.core.reconcile.rollout import blueprint
 from rayctl.core.reconcile.seen import Observed
+from rayctl.core.reconcile.slots import head_of
 from rayctl.kube.decode import cluster_view, service_view
 from rayctl.loops import controller as controller_module
 from rayctl.loops import heads as heads_module
@@ -180,9 +181,10 @@ class World:
             service_view(orjson.dumps(one)) for one in self.server.objects.list_of("services", NAMESPACE)
         ]
         ours = [one for one in services if one.key == cluster.key and one.owner == cluster.uid]
-        right = (
-            len(ours) == 1 and ours[0].fingerprint == service_fingerprint(cluster) and not ours[0].deleting
-        )
+        head = head_of(cluster, self.server.pods_of(cluster.key))
+        right = len(ours) == 1 and not ours[0].deleting
+        if head is not None:  # without one it waits as it was
+            right = right and ours[0].fingerprint == service_fingerprint(cluster, head.incarnation)
         return [] if right else [f"the Service of {cluster.key} is not there or not right"]
 
     def _wait(self, *, hung: bool) -> None:
