@@ -210,6 +210,18 @@ SLICE = an_offer("slice", TPU=4, hosts=4, maximum=6)
             {"b": 1},
             id="a type of higher priority, though the other fits better",
         ),
+        pytest.param(
+            a_situation(
+                demand(5, CPU=4),
+                types=[
+                    an_offer("low", CPU=4),
+                    an_offer("middle", CPU=16, priority=1),
+                    an_offer("high", CPU=4, priority=2, maximum=1),
+                ],
+            ),
+            {"middle": 1, "high": 1},
+            id="types in the order of their priority, each as far as it goes",
+        ),
     ],
 )
 def test_what_is_launched(situation: Situation, launch: dict[str, int]) -> None:
