@@ -215,7 +215,7 @@ SLICE = an_offer("slice", TPU=4, hosts=4, maximum=6)
                 demand(5, CPU=4),
                 types=[
                     an_offer("low", CPU=4),
-                    an_offer("middle", CPU=16, priority=1),
+                    an_offer("middle", CPU=16, memory=64, priority=1),
                     an_offer("high", CPU=4, priority=2, maximum=1),
                 ],
             ),
