@@ -182,9 +182,9 @@ SLICE = an_offer("slice", TPU=4, hosts=4, maximum=6)
         pytest.param(
             a_situation(
                 anywhere_of(is_in("zone", "q"), is_in("zone", "a"), CPU=1),
-                demand(CPU=6),
+                demand(CPU=6, GPU=1),
                 types=[
-                    an_offer("z8", labels={"zone": "a"}, CPU=8),
+                    an_offer("z8", labels={"zone": "a"}, CPU=8, GPU=1),
                     an_offer("q1", labels={"zone": "q"}, CPU=1),
                 ],
             ),
