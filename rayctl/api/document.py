@@ -25,6 +25,7 @@ MAX_ERRORS = 50
 
 _MAX_SHOWN = 60
 _MAX_STEP = 80
+_MAX_STEPS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +65,18 @@ class Reader:
         return f"{self.path}.{step}" if self.path else step
 
     def wrong(self, key: str, problem: str, fix: str) -> None:
-        """Note an error of the field ``key``, once. Beyond ``MAX_ERRORS`` only that there are more."""
-        error = FieldError(self.at(key), problem, fix)
+        """Note an error of the field ``key``.
+
+        The first of a field counts, as others follow from it. Beyond ``MAX_ERRORS`` it is told that there are
+        more.
+        """
+        path = self.at(key)
+        if len(self.errors) > MAX_ERRORS or any(error.path == path for error in self.errors):
+            return
+        error = FieldError(path, problem, fix)
         if len(self.errors) == MAX_ERRORS:
             error = FieldError("spec", f"more than {MAX_ERRORS} fields are wrong", "mend these first")
-        if len(self.errors) <= MAX_ERRORS and error not in self.errors:
-            self.errors.append(error)
+        self.errors.append(error)
 
     def text(self, key: str, default: str = "") -> str:
         """Return a string field."""
@@ -198,6 +205,31 @@ def is_deeper(value: Json, levels: int) -> bool:
             return False
         layer = [child for part in parts for child in (part.values() if isinstance(part, dict) else part)]
     return True
+
+
+def find_deeper(value: Json, levels: int) -> str | None:
+    """Return how the path to what is more than ``levels`` deep begins ('': all is); None where nothing is."""
+    if not is_deeper(value, levels):
+        return None
+    path = ""
+    for taken in range(min(_MAX_STEPS, levels)):
+        below = (key for key, child in _children(value) if is_deeper(child, levels - taken - 1))
+        key = next(below, None)
+        if key is None:
+            break
+        path += f"[{key}]" if isinstance(key, int) else f".{_step(key)}"
+        value = dict(_children(value))[key]
+    return path.removeprefix(".")
+
+
+def _children(value: Json) -> list[tuple[int | str, Json]]:
+    match value:
+        case dict():
+            return list(value.items())
+        case list():
+            return list(enumerate(value))
+        case _:
+            return []
 
 
 def _step(key: str) -> str:

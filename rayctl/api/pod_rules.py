@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-from rayctl.api.document import Reader, is_deeper, shown
+from rayctl.api.document import Reader, find_deeper, shown
 from rayctl.api.names import Role, pod_name_prefix
 from rayctl.api.quantity import parse_quantity
 
@@ -30,9 +30,11 @@ _GIVE_NAME = "give it a name"
 
 def check_pod(parent: Reader, cluster: str) -> None:
     """Note what is wrong with the ``podConfig`` of a pod type. ``cluster`` is the RayCluster's name."""
-    if is_deeper(parent.mapping("podConfig"), MAX_DEPTH):
+    deep = find_deeper(parent.mapping("podConfig"), MAX_DEPTH)
+    if deep is not None:
         problem = f"mappings and lists stand more than {MAX_DEPTH} deep in each other"
-        parent.wrong("podConfig", problem, "no Pod is like that; look for a bracket or an indent too many")
+        fix = "no Pod is like that; look for a bracket or an indent too many"
+        parent.wrong(f"podConfig.{deep}" if deep else "podConfig", problem, fix)
         return
     pod = parent.inner("podConfig")
     for key, only in (("apiVersion", "v1"), ("kind", "Pod")):

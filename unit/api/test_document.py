@@ -2,7 +2,16 @@ from typing import Any
 
 import pytest
 
-from rayctl.api.document import MAX_ERRORS, MAX_NUMBER, FieldError, Reader, SpecError, is_deeper, shown
+from rayctl.api.document import (
+    MAX_ERRORS,
+    MAX_NUMBER,
+    FieldError,
+    Reader,
+    SpecError,
+    find_deeper,
+    is_deeper,
+    shown,
+)
 
 
 def told(reader: Reader) -> list[str]:
@@ -131,11 +140,11 @@ def test_a_path_stays_on_one_line_and_short() -> None:
     assert error.path == "spec.a\\nb" + "x" * 77 + "…"
 
 
-def test_an_error_is_told_once() -> None:
+def test_of_a_fields_errors_the_first_is_told() -> None:
     reader = Reader({"field": 1})
 
     reader.text("field")
-    reader.text("field")
+    reader.wrong("field", "there is none", "give it one")
 
     assert told(reader) == ["field: a number where a string is needed"]
 
@@ -170,3 +179,16 @@ def nested(levels: int) -> Any:
 )
 def test_depth_is_told_without_going_down_it(value: Any, levels: int, deeper: bool) -> None:
     assert is_deeper(value, levels) is deeper
+
+
+@pytest.mark.parametrize(
+    ("value", "path"),
+    [
+        pytest.param({"a": [1]}, None, id="nothing is too deep"),
+        pytest.param({"a": [1], "b": [1, {"c": [1]}]}, "b[1]", id="a path to it"),
+        pytest.param(nested(10**5), "[0].a", id="in what is deeper than Python can recurse"),
+        pytest.param({"a\nb": [[1]]}, "a\\nb[0]", id="on one line"),
+    ],
+)
+def test_what_is_too_deep_is_found(value: Any, path: str | None) -> None:
+    assert find_deeper(value, 2) == path

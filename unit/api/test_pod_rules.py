@@ -115,6 +115,17 @@ def nested(levels: int) -> Any:
             id="a variable that is too long for Linux",
         ),
         pytest.param(
+            a_pod_config(env=[{"name": "A", "value": "x\0"}]),
+            f"{CONTAINER}.env[0].value: there is a NUL character in it; take it away",
+            id="a variable with a character that no program gets",
+        ),
+        pytest.param(
+            a_pod_config(args=["x" * (MAX_ARGUMENT + 1)]),
+            f"{CONTAINER}.args[0]: more than 131071 bytes, which Linux passes to no program; "
+            "put it into a file, of the image or of a ConfigMap, and run that",
+            id="an argument that is too long for Linux",
+        ),
+        pytest.param(
             a_pod_config(ports=[{"containerPort": 0}]),
             f"{CONTAINER}.ports[0].containerPort: 0 is no port; write a number from 1 to 65535",
             id="port 0",
@@ -222,7 +233,7 @@ def nested(levels: int) -> Any:
         ),
         pytest.param(
             a_pod_config(spec={"x": nested(MAX_DEPTH)}),
-            f"{POD}: mappings and lists stand more than 50 deep in each other; "
+            f"{POD}.spec.x.a.a.a.a.a.a: mappings and lists stand more than 50 deep in each other; "
             "no Pod is like that; look for a bracket or an indent too many",
             id="a pod without a bottom",
         ),
@@ -272,14 +283,12 @@ def test_what_kubernetes_takes_is_not_refused(pod: dict[str, Any]) -> None:
     ("command", "problem"),
     [
         pytest.param(
-            "x" * (MAX_ARGUMENT + 1), "a command of more than 131071 bytes", id="too long for Linux"
+            "x" * (MAX_ARGUMENT + 1), "more than 131071 bytes, which Linux", id="too long for Linux"
         ),
         pytest.param(
-            "\u00e9" * (MAX_ARGUMENT // 2 + 1), "a command of more than", id="in bytes, not characters"
+            "\u00e9" * (MAX_ARGUMENT // 2 + 1), "more than 131071 bytes", id="in bytes, not characters"
         ),
-        pytest.param(
-            "echo \0", "a command with a NUL character in it", id="a character that no program gets"
-        ),
+        pytest.param("echo \0", "there is a NUL character in it", id="a character that no program gets"),
     ],
 )
 def test_a_command_that_linux_would_not_run_is_refused(command: str, problem: str) -> None:

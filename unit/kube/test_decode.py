@@ -216,7 +216,10 @@ def test_a_cluster_without_a_bottom_is_refused_and_stops_nobody(levels: int) -> 
 
     assert isinstance(refused, SpecError)
     assert [(error.path, error.problem) for error in refused.fields] == [
-        (f"spec.podTypes[{index}].podConfig", "mappings and lists stand more than 50 deep in each other")
+        (
+            f"spec.podTypes[{index}].podConfig.spec.x.a.a.a.a.a.a",
+            "mappings and lists stand more than 50 deep in each other",
+        )
         for index in (0, 1)
     ]
 
