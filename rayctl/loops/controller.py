@@ -45,6 +45,9 @@ _log = logging.getLogger(__name__)
 STATUS_INTERVAL = 1.0
 """Seconds between two writes of one cluster's status, at least, unless it comes to an end of the way."""
 
+COUNTS_INTERVAL = 5.0
+"""The same for counts and messages alone: each of a thousand pods that become ready changes some."""
+
 _ON_THE_WAY = frozenset({Phase.PENDING, Phase.STARTING, Phase.UPDATING})
 """Phases that nobody waits for: a cluster that is quick is spared an API call for each."""
 
@@ -249,7 +252,8 @@ class Controller:
         if wanted == view.status:
             return
         at = self._clock.monotonic()
-        early = state.status_written + STATUS_INTERVAL - at
+        interval = STATUS_INTERVAL if _is_news(view.status, wanted) else COUNTS_INTERVAL
+        early = state.status_written + interval - at
         patient = wanted.phase in _ON_THE_WAY or wanted.phase == view.status.phase
         if early > 0 and patient and not decision.urgent:
             self._queue.add_after(view.key, early)
@@ -263,6 +267,16 @@ class Controller:
             log.log(logging.WARNING if note.warning else logging.INFO, "%s", note.text)
             if note.event:
                 self._events.tell(view, note)
+
+
+def _is_news(before: RayClusterStatus, after: RayClusterStatus) -> bool:
+    """Return whether somebody may wait for what has changed: more than counts and words."""
+
+    def marks(status: RayClusterStatus) -> tuple[object, ...]:
+        truths = tuple((condition.type, condition.true) for condition in status.conditions)
+        return status.phase, status.observed_generation, status.head, truths
+
+    return marks(before) != marks(after)
 
 
 def _log_change(before: RayClusterStatus, after: RayClusterStatus, log: ClusterLog) -> None:

@@ -70,6 +70,7 @@ async def world(
     server: FakeApiServer, namespaces: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[World]:
     monkeypatch.setattr(controller_module, "STATUS_INTERVAL", 0.05)
+    monkeypatch.setattr(controller_module, "COUNTS_INTERVAL", 0.05)
     clock = SystemClock()
     async with FakeGcs() as ray:
         connection = await Connection.open(Source(server.kubeconfig(tmp_path)), clock)

@@ -52,6 +52,30 @@ async def test_a_cluster_that_is_quick_costs_one_status_and_one_event(
     assert world.server.count("create", "events") == 1
 
 
+async def test_counts_that_change_are_told_less_often_than_what_somebody_may_wait_for(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.have("one", workers=3)
+    await comes_true(lambda: len(world.pods("one")) == 4 and world.status("one").get("phase") == "Starting")
+    await comes_true(lambda: world.status("one").get("observedGeneration") == 1)
+    monkeypatch.setattr(controller_module, "COUNTS_INTERVAL", 60.0)
+    written = world.server.count("patch", "rayclusters")
+    ready = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
+    head, *workers = sorted(
+        (pod["metadata"]["name"] for pod in world.pods("one")), key=lambda name: "-head-" not in name
+    )
+
+    for worker in workers[:2]:
+        world.server.objects.merge(Place("pods", "ray", worker), {"status": ready}, status=True)
+    await asyncio.sleep(0.3)  # six of the shorter intervals
+    counts_alone = world.server.count("patch", "rayclusters")
+    world.server.objects.merge(Place("pods", "ray", head), {"status": ready}, status=True)
+    await comes_true(lambda: world.status("one")["head"]["ready"])
+
+    assert counts_alone == written
+    assert world.status("one")["readyWorkers"] == 2
+
+
 async def test_a_create_whose_answer_is_lost_makes_nothing_twice(world: World) -> None:
     world.server.fail("create", "pods", lost, times=2)
 
