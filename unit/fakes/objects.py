@@ -175,7 +175,9 @@ class Objects:
         if place.plural == "rayclusters" and status:
             wanted = now | {"status": wanted.get("status")}
         elif place.plural == "rayclusters":
-            wanted["status"] = now.get("status")
+            wanted.pop("status", None)
+            if "status" in now:
+                wanted["status"] = now["status"]
         fixed = {key: now["metadata"][key] for key in ("uid", "namespace", "name", "creationTimestamp")}
         wanted["metadata"] = wanted["metadata"] | fixed
         if wanted == now:
