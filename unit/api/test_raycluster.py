@@ -12,7 +12,7 @@ from rayctl.api.upgrade import UpgradeStrategy, UpgradeType
 from unit.builders import UID, a_cluster, a_cluster_document, a_pod_config
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    st.none() | st.booleans() | st.integers() | st.just(10**400) | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=6,
 )
@@ -299,15 +299,32 @@ def test_a_cluster_without_a_spec_is_an_error_not_a_crash() -> None:
     st.fixed_dictionaries(
         {},
         optional=dict.fromkeys(
-            ("podTypes", "headPodType", "maxWorkers", "upscalingSpeed", "headServicePorts", "x"), JSON
+            (
+                *("podTypes", "headPodType", "maxWorkers", "upscalingSpeed", "headServicePorts", "x"),
+                *("headService", "upgradeStrategy", "suspend", "ttlSecondsAfterIdle", "headSetupCommands"),
+            ),
+            JSON,
         ),
     ),
     st.dictionaries(
-        st.sampled_from(["name", "podConfig", "rayResources", "minWorkers", "setupCommands"]), JSON
+        st.sampled_from(["name", "podConfig", "rayResources", "minWorkers", "upgradeStrategy"]), JSON
     ),
+    st.dictionaries(
+        st.sampled_from(["metadata", "restartPolicy", "initContainers", "volumes", "nodeSelector"]), JSON
+    ),
+    st.dictionaries(st.sampled_from(["name", "image", "command", "env", "ports", "resources"]), JSON),
+    st.dictionaries(st.sampled_from(["name", "labels", "annotations"]), JSON),
 )
-def test_any_json_is_a_cluster_or_a_spec_error(spec: dict[str, Any], worker: dict[str, Any]) -> None:
-    for document in (a_cluster_document(**spec), with_worker(**worker)):
+def test_any_json_is_a_cluster_or_a_spec_error(
+    spec: dict[str, Any],
+    worker: dict[str, Any],
+    pod: dict[str, Any],
+    container: dict[str, Any],
+    metadata: dict[str, Any],
+) -> None:
+    of_pod = with_worker(podConfig=a_pod_config(metadata=pod.pop("metadata", None), spec=pod, **container))
+    documents = (a_cluster_document(**spec), with_worker(**worker), of_pod)
+    for document in (*documents, a_cluster_document() | {"metadata": metadata}):
         try:
             parse_cluster(document)
         except SpecError as error:
