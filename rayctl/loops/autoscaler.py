@@ -28,7 +28,7 @@ from rayctl.core.autoscale.remarks import Topic
 from rayctl.core.autoscale.report import Entry, monitoring_block, without_ages
 from rayctl.core.autoscale.situation import Plan, Situation
 from rayctl.core.autoscale.standstill import kept_targets
-from rayctl.core.autoscale.workers import History, PodVerdict, WorkerPod, WorkerState, join
+from rayctl.core.autoscale.workers import COUNTED, History, PodVerdict, WorkerPod, WorkerState, join
 from rayctl.core.build.fingerprint import fingerprint
 from rayctl.core.reconcile.actions import Note, Reason
 from rayctl.core.reconcile.health import Verdict, health_of
@@ -71,9 +71,11 @@ class _Scaled:
     made_at: Monotonic = _NEVER
     made_for: int = 0
     """The generation of the spec that the plan is of."""
+    staying: set[str] = field(default_factory=set)
+    """Workers that the plan's targets count."""
     drained: set[str] = field(default_factory=set)
     renewed: set[str] = field(default_factory=set)
-    """Those of them whose successor comes, by the roll-out, when they are gone."""
+    """Those of them that are outdated: whose successor comes, if any, when they are gone."""
     deleted: dict[str, Monotonic] = field(default_factory=dict)
     feedback: Feedback | None = None
     told: tuple[str, ...] = ()
@@ -137,6 +139,8 @@ class Autoscaler:
             made = plan(situation)
         scaled.plan, scaled.memory = made, made.memory
         scaled.made_at, scaled.made_for = now, cluster.generation
+        leaving = {leave.pod for leave in made.leave}
+        scaled.staying = {w.pod for w in situation.workers if w.state in _STAYING and w.pod not in leaving}
         told = feedback(situation, made, self._clock.wall().timestamp())
         news = told if told != scaled.feedback else None
         scaled.feedback = told
@@ -164,16 +168,15 @@ class Autoscaler:
     def drained(self, cluster: RayCluster, pod: PodView) -> None:
         """Note that Ray accepted a drain: who leaves is not among those that stay, which targets are of."""
         scaled = self._of(cluster)
-        known = pod.name in scaled.drained
         scaled.drained.add(pod.name)
         made_of = blueprint(cluster, Role.WORKER, pod.pod_type)
         if made_of is not None and made_of.why_outdated(pod):
             scaled.renewed.add(pod.name)
-        if scaled.plan is None or known or any(leave.pod == pod.name for leave in scaled.plan.leave):
-            return
-        targets = dict(scaled.plan.targets)
-        targets[pod.pod_type] = max(0, targets.get(pod.pod_type, 0) - 1)
-        scaled.plan = replace(scaled.plan, targets=targets)
+        if scaled.plan is not None and pod.name in scaled.staying:
+            scaled.staying.discard(pod.name)
+            targets = dict(scaled.plan.targets)
+            targets[pod.pod_type] = max(0, targets.get(pod.pod_type, 0) - 1)
+            scaled.plan = replace(scaled.plan, targets=targets)
 
     def deleted(self, cluster: RayCluster, pod: PodName) -> None:
         """Note that we deleted a pod."""
@@ -262,6 +265,7 @@ _REASONS = {
     Topic.BLOCK: Reason.TYPE_BLOCKED,
     Topic.LIMIT: Reason.LIMIT_REACHED,
 }
+_STAYING = COUNTED - {WorkerState.DRAINING}
 _ON_THEIR_WAY = frozenset({WorkerState.REQUESTED, WorkerState.PENDING, WorkerState.STARTING})
 _PATIENT_WITH_SCHEDULER: Seconds = 60.0
 

@@ -145,7 +145,9 @@ class Promises:
             )
             kinds = [(spec, kind) for spec in specs for kind in spec.pod_types]
             extra = max(sum(surge(spec, own, kind, made) for kind in spec.pod_types) for spec in specs)
-            wanted = present.targets.get(made.pod_type, 0) + renewed + extra
+            target, kind = present.targets.get(made.pod_type, 0), cluster.find_type(made.pod_type)
+            least = kind.min_workers if kind is not None else 0
+            wanted = max(target, min(least, target + renewed)) + extra
             most = max((spec.max_of(kind) for spec, kind in kinds if kind.name == made.pod_type), default=0)
             total = max(spec.max_workers for spec in specs)
             for limit, pods, what in (

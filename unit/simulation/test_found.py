@@ -97,3 +97,17 @@ def test_where_the_maximum_leaves_no_room_for_a_surge_one_worker_is_missing_inst
     assert max(there for there, _ in counts) == 3
     assert min(ready for _, ready in counts) == 2
     settled(world)
+
+
+def test_workers_that_leave_for_a_lowered_maximum_get_no_successors_though_they_are_outdated(
+    world: World,
+) -> None:
+    world.user.create(ONE, 3, drainTimeoutSeconds=20)
+    world.run(60.0)
+
+    world.user.change_pods(ONE, 1)
+    world.user.set(ONE, "maxWorkers", 0)
+    world.run(10.0)
+
+    assert workers(world) == []
+    settled(world)

@@ -56,30 +56,44 @@ def outdated_pods(pods: Sequence[PodView], plan: Blueprint, strategy: UpgradeStr
 class Margins:
     """How far a type's workers may be from their number while a roll-out is under way."""
 
+    wanted: int
+    """Workers that there are to be."""
     places: int
-    """Workers that there are to be, those included that are leaving and get a successor."""
+    """The same with those on their way out that may get no successor: while they go, they are missing."""
     surge: int
     unavailable: int
 
 
-def margins(strategy: UpgradeStrategy, places: int, room: int) -> Margins:
-    """Return what a strategy allows where the maximums leave room for ``room`` workers more.
+@dataclass(frozen=True, slots=True)
+class Headcount:
+    """The workers of a type amid a roll-out."""
 
-    Where they leave none for a surge, one worker may be missing: else nothing could ever change.
+    targets: int
+    """Those that are to stay or come, by a plan that counted current ones beside those they replace."""
+    current: int
+    """Those that stay and are not outdated."""
+    going: int
+    """Outdated ones on their way out, which ``targets`` leaves out."""
+    least: int
+    """``minWorkers``: so many there are to be in any case."""
+    most: int
+    """What the maximums allow."""
+
+
+def margins(strategy: UpgradeStrategy, count: Headcount) -> Margins:
+    """Return what a strategy allows.
+
+    Taken as they are, targets would make each surge the base of the next. So up to a surge of current ones
+    count as successors; where that is one too many, the lesser number is wanted, but for ``least``. A surge
+    stays within the maximums. Where they leave none, one worker may be missing: else nothing could change.
     """
-    surge = max(0, min(strategy.surge_of(places), room))
-    return Margins(places, surge, strategy.unavailable_of(places) or (0 if surge else 1))
-
-
-def places_of(targets: int, least: int, surge: int, current: int, going: int) -> int:
-    """Return how many workers of a type there are to be, from a plan that was made amid a roll-out.
-
-    ``targets`` counts who stays: with the ``current`` ones beside the outdated ones that they replace, and
-    without the ``going`` ones that get a successor. Taken as it is, each surge would be the base of the
-    next. Where it cannot be told who is whose successor, it is the lesser number, but for ``least``.
-    """
-    most = targets + going
-    return max(most - min(surge, current), min(least, most))
+    surge = strategy.surge_of(count.targets) if strategy.type is UpgradeType.ROLLING_UPDATE else 0
+    doubled = min(surge, count.current)
+    wanted = max(count.targets - doubled, min(count.least, count.targets + count.going))
+    places = max(count.targets + count.going - doubled, wanted)
+    wanted = min(wanted, count.most)
+    room = max(0, min(strategy.surge_of(places), count.most - wanted)) if surge else 0
+    return Margins(wanted, places, room, strategy.unavailable_of(places) or (0 if room else 1))
 
 
 def may_go(

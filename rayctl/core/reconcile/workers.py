@@ -9,12 +9,12 @@ from rayctl.api.observed import PodView
 from rayctl.api.raycluster import PodType
 from rayctl.api.upgrade import UpgradeStrategy, UpgradeType
 from rayctl.core.reconcile.rollout import (
+    Headcount,
     Margins,
     blueprint,
     margins,
     may_go,
     outdated_pods,
-    places_of,
 )
 from rayctl.core.reconcile.seen import Observed
 from rayctl.core.reconcile.slots import free_ordinals, leaving_order, of_type, session_of
@@ -68,7 +68,7 @@ def fill(work: Worklist, seen: Observed, pod_type: PodType, wanted: int) -> None
         (pod for pod in live if pod.name not in gone_soon), frozenset(outdated), work.removal.view
     )
     allowed = _margins(work, pod_type, wanted, live, staying, outdated)
-    too_many = 0 if work.planned else max(0, len(staying) - allowed.places - allowed.surge)
+    too_many = 0 if work.planned else max(0, len(staying) - allowed.wanted - allowed.surge)
     if (outdated or too_many) and any(pod.ready for pod in staying) and work.removal.is_blind(work.now):
         work.ask_ray = True
         return
@@ -82,8 +82,8 @@ def fill(work: Worklist, seen: Observed, pod_type: PodType, wanted: int) -> None
         return  # their successors come when they are gone
     if work.planned:  # who leaves by the plan gets no successor, or has one already
         there = [pod for pod in there if pod.name not in gone_soon or pod.name in outdated]
-    missing = min(allowed.places - current, allowed.places + allowed.surge - len(there))
-    _add(work, seen, name, missing, f"{len(there)} of {allowed.places} are there")
+    missing = min(allowed.wanted - current, allowed.wanted + allowed.surge - len(there))
+    _add(work, seen, name, missing, f"{len(there)} of {allowed.wanted} are there")
 
 
 def _margins(
@@ -96,16 +96,17 @@ def _margins(
 ) -> Margins:
     """Return how far the workers of a type may be from the number wanted."""
     if not outdated:
-        return Margins(wanted, 0, 0)
-    cluster, strategy = work.cluster, work.cluster.upgrade_of(pod_type)
-    surge = strategy.surge_of(wanted) if strategy.type is UpgradeType.ROLLING_UPDATE else 0
-    stays = {pod.name for pod in staying}
-    going = sum(pod.name in outdated and pod.name not in stays for pod in live) if work.planned else 0
-    current = sum(pod.name not in outdated for pod in staying)
-    places = places_of(wanted, pod_type.min_workers, surge, current, going)
+        return Margins(wanted, wanted, 0, 0)
+    cluster, stays = work.cluster, {pod.name for pod in staying}
     others = sum(len(pods) for (role, _), pods in work.live.items() if role is Role.WORKER) - len(live)
-    room = min(cluster.max_of(pod_type), cluster.max_workers - others) - places
-    return margins(strategy, places, room if surge else 0)
+    count = Headcount(
+        targets=wanted,
+        current=sum(pod.name not in outdated for pod in staying),
+        going=len(outdated.keys() - stays) if work.planned else 0,
+        least=pod_type.min_workers,
+        most=max(0, min(cluster.max_of(pod_type), cluster.max_workers - others)),
+    )
+    return margins(cluster.upgrade_of(pod_type), count)
 
 
 def _outdated(
