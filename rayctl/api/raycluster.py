@@ -78,7 +78,7 @@ class PodType:
         return value if isinstance(value, str) else ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class RayCluster:
     """A RayCluster that was understood: metadata that matters, and the spec with defaults."""
 

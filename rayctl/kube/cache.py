@@ -15,7 +15,7 @@ from rayctl.api.names import LABEL_CLUSTER, ClusterKey
 from rayctl.api.observed import ClusterView, PodView, ServiceView, View
 from rayctl.clock import Clock
 from rayctl.kube.client import KubeClient
-from rayctl.kube.decode import cluster_view, pod_view, service_view
+from rayctl.kube.decode import ClusterReader, pod_view, service_view
 from rayctl.kube.namespace import Namespace
 from rayctl.kube.resource import PODS, RAYCLUSTERS, SERVICES
 from rayctl.kube.store import Scope, Store
@@ -29,6 +29,8 @@ class Cache:
 
     def __init__(self, client: KubeClient, namespaces: tuple[str, ...], clock: Clock) -> None:
         self._clock = clock
+        self.read_cluster = ClusterReader()
+        """Understands RayClusters; whoever gets one in an answer does well to use this one too."""
         self._subscribers: list[Callable[[ClusterKey], None]] = []
         self._clusters: Store[ClusterView] = Store(self._tell)
         self._pods: Store[PodView] = Store(self._tell)
@@ -44,7 +46,7 @@ class Cache:
             pods = Watch(client, labelled, pod_view, Scope(self._pods, namespace), clock)
             self._by_place[PodView, namespace] = pods
             every = Target(resource=RAYCLUSTERS, namespace=namespace)
-            clusters = Watch(client, every, cluster_view, Scope(self._clusters, namespace), clock)
+            clusters = Watch(client, every, self.read_cluster, Scope(self._clusters, namespace), clock)
             self._by_place[ClusterView, namespace] = clusters
             self._namespaces[namespace] = Namespace(namespace, (services, pods, clusters), self._counting)
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import sys
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
 import msgspec
 
@@ -91,6 +92,13 @@ class Anything(_Struct, frozen=True):
     """An object of which only the metadata is read."""
 
     metadata: Meta = Meta()
+
+
+class _Cluster(_Struct, frozen=True):
+    """A RayCluster, its spec unread."""
+
+    metadata: Meta = Meta()
+    status: Any = None
 
 
 class _Detail(_Struct, frozen=True):
@@ -216,29 +224,45 @@ def service_view(body: Wire) -> ServiceView:
     )
 
 
+class ClusterReader:
+    """Reads RayClusters. A spec is understood once, however often the status beside it changes.
+
+    What was understood is kept for as long as somebody else holds it.
+    """
+
+    def __init__(self) -> None:
+        self._known: WeakValueDictionary[tuple[str, int, int], RayCluster | SpecError] = WeakValueDictionary()
+
+    def __call__(self, body: Wire) -> ClusterView:
+        """Return a RayCluster, or what is wrong with it."""
+        found = read(body, _Cluster)
+        meta = found.metadata
+        # A change of the spec is another generation; of the metadata only these two are read.
+        marks = hash((*(meta.labels or {}).items(), None, *(meta.annotations or {}).items()))
+        spec = self._known.get((meta.uid, meta.generation, marks))
+        if spec is None:
+            spec = self._known[meta.uid, meta.generation, marks] = _parse(read(body, dict))
+        return ClusterView(
+            key=ClusterKey(sys.intern(meta.namespace), sys.intern(meta.name)),
+            uid=Uid(meta.uid),
+            resource_version=meta.version,
+            generation=meta.generation,
+            deleting=meta.deletion_timestamp is not None,
+            spec=spec,
+            status=parse_status(found.status if isinstance(found.status, dict) else {}),
+        )
+
+
 def cluster_view(body: Wire) -> ClusterView:
     """Return a RayCluster, or what is wrong with it."""
-    document = read(body, dict)
-    meta = read(body, Anything).metadata
-    metadata = document["metadata"]
-    metadata.pop("managedFields", None)  # as large as the spec, and of no use
-    status = document.pop("status", None)
-    return ClusterView(
-        key=ClusterKey(sys.intern(meta.namespace), sys.intern(meta.name)),
-        uid=Uid(meta.uid),
-        resource_version=meta.version,
-        generation=meta.generation,
-        deleting=meta.deletion_timestamp is not None,
-        spec=_parse(document),
-        status=parse_status(status if isinstance(status, dict) else {}),
-    )
+    return ClusterReader()(body)
 
 
 def _parse(document: Document) -> RayCluster | SpecError:
     try:
         return parse_cluster(document)
     except SpecError as error:
-        return error
+        return error.with_traceback(None)  # whose frames would hold the document
 
 
 def _cluster_of(meta: Meta) -> ClusterKey:

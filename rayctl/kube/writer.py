@@ -29,8 +29,15 @@ T = TypeVar("T")
 class Writer:
     """Writes for whoever leads. All methods raise KubeError, Fenced among them."""
 
-    def __init__(self, client: KubeClient, valid_until: Callable[[], Monotonic], clock: Clock) -> None:
+    def __init__(
+        self,
+        client: KubeClient,
+        valid_until: Callable[[], Monotonic],
+        clock: Clock,
+        read_cluster: Callable[[Wire], ClusterView] = cluster_view,
+    ) -> None:
         self._client = client
+        self._read_cluster = read_cluster
         self._valid_until = valid_until
         self._clock = clock
 
@@ -101,7 +108,7 @@ class Writer:
             content_type=ContentType.JSON_PATCH,
         )
         try:
-            return await self._answer(call, cluster_view)
+            return await self._answer(call, self._read_cluster)
         except Invalid as error:
             if error.fields:
                 raise

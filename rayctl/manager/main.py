@@ -82,7 +82,7 @@ async def _run(settings: Settings) -> None:
         metrics.watch_cache(cache)
         store = LeaseStore(lease_client, where.lease, settings.lease_name, clock)
         leadership = Leadership(store, Election(identity, settings.terms), clock)
-        writer = Writer(client, leadership.valid_until, clock)
+        writer = Writer(client, leadership.valid_until, clock, cache.read_cluster)
         events = Events(writer, clock, identity)
         traces = exported_traces(version("rayctl"), identity) if settings.traced else Traces()
         heads = Heads(partial(GcsClient, clock=clock), clock)

@@ -1,5 +1,6 @@
 """What the API says of a pod, a Service and a RayCluster, as records."""
 
+import gc
 from typing import Any
 
 import msgspec
@@ -9,7 +10,7 @@ import pytest
 from rayctl.api.document import SpecError
 from rayctl.api.names import ClusterKey, Role
 from rayctl.api.raycluster import RayCluster
-from rayctl.kube.decode import Event, Page, cluster_view, pod_view, read, service_view
+from rayctl.kube.decode import ClusterReader, Event, Page, cluster_view, pod_view, read, service_view
 from unit.builders import UID, a_cluster_document
 
 WAITING_FOR_IMAGE = {"waiting": {"reason": "ImagePullBackOff", "message": "Back-off pulling image"}}
@@ -194,6 +195,61 @@ def test_a_cluster_that_is_not_understood_says_why() -> None:
 
     assert isinstance(cluster.spec, SpecError)
     assert "spec.headPodType" in str(cluster.spec)
+
+
+def a_cluster(*, phase: str = "", spec: dict[str, Any] | None = None, **metadata: Any) -> bytes:
+    document = a_cluster_document(**(spec or {}))
+    document["metadata"] |= metadata
+    return orjson.dumps(document | {"status": {"phase": phase}})
+
+
+def test_a_spec_is_understood_once_however_often_the_status_changes() -> None:
+    reader = ClusterReader()
+    first = reader(a_cluster(phase="Starting"))
+
+    again = reader(a_cluster(phase="Running", resourceVersion="7"))
+
+    assert again.spec is first.spec
+    assert (again.status.phase, again.resource_version) == ("Running", 7)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"generation": 2, "spec": {"maxWorkers": 9}}, id="its spec"),
+        pytest.param({"labels": {"try": "again"}}, id="a label"),
+        pytest.param({"annotations": {"try": "again"}}, id="an annotation"),
+        pytest.param({"uid": "of another life", "spec": {"maxWorkers": 9}}, id="its life"),
+    ],
+)
+def test_it_is_understood_anew_when_anything_changes_that_is_read_of_it(changes: dict[str, Any]) -> None:
+    reader = ClusterReader()
+    first = reader(a_cluster())
+
+    changed = reader(a_cluster(**changes))
+
+    assert changed.spec == cluster_view(a_cluster(**changes)).spec
+    assert changed.spec != first.spec
+
+
+def test_a_label_is_not_taken_for_an_annotation() -> None:
+    reader = ClusterReader()
+    first = reader(a_cluster(labels={"try": "again"}))
+
+    changed = reader(a_cluster(annotations={"try": "again"}))
+
+    assert changed.spec != first.spec
+
+
+def test_what_was_understood_is_forgotten_with_the_cluster() -> None:
+    reader = ClusterReader()
+    views = [reader(a_cluster()), reader(a_cluster(uid="bad", spec={"maxWorkers": -1}))]
+    assert len(reader._known) == 2
+
+    views.clear()
+    gc.collect()
+
+    assert len(reader._known) == 0
 
 
 def test_what_is_no_object_is_an_error() -> None:
