@@ -18,7 +18,7 @@ def test_a_worker_whose_node_is_lost_is_replaced_elsewhere_though_its_pod_hangs(
 ) -> None:
     ray = Ray(life, "one", workers=1)
     ray.head_type["podConfig"]["spec"]["affinity"] = apart("small")
-    ray.small["podConfig"]["spec"]["terminationGracePeriodSeconds"] = 20
+    ray.small["podConfig"]["spec"] |= {"affinity": apart(), "terminationGracePeriodSeconds": 20}
     ray.start()
     ((old, pod),) = ray.pods("worker").items()
     node = pod["spec"]["nodeName"]
@@ -108,13 +108,20 @@ def test_workers_that_never_join_are_replaced_more_and_more_slowly(life: Life) -
     assert ray.status()["phase"] == "Error"
 
 
-def apart(kind: str) -> dict[str, object]:
-    """Return an affinity that keeps a pod off the nodes of a type's pods."""
-    term = {
-        "labelSelector": {"matchLabels": {"ray-user-node-type": kind}},
-        "topologyKey": "kubernetes.io/hostname",
+def apart(kind: str = "") -> dict[str, object]:
+    """Return an affinity that keeps a pod off the node of the cluster's DNS, and those of a type's pods."""
+    host = "kubernetes.io/hostname"
+    dns = {
+        "labelSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
+        "namespaces": ["kube-system"],
+        "topologyKey": host,
     }
-    return {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
+    others = {"labelSelector": {"matchLabels": {"ray-user-node-type": kind}}, "topologyKey": host}
+    return {
+        "podAntiAffinity": {
+            "requiredDuringSchedulingIgnoredDuringExecution": [dns, others] if kind else [dns]
+        }
+    }
 
 
 def why(ray: Ray) -> str:
