@@ -9,7 +9,7 @@ from rayctl.core.autoscale.block import BlockCause, Blocks, refuse, review
 from rayctl.core.autoscale.memory import Memory
 from rayctl.core.autoscale.plan import plan
 from rayctl.core.autoscale.workers import PodVerdict, Worker, WorkerState
-from unit.core.autoscale.situations import NOW, A, B, a_situation, a_worker, demand
+from unit.core.autoscale.situations import NOW, A, B, a_situation, a_snapshot, a_worker, demand
 
 QUOTA = 'pods "x" is forbidden: exceeded quota: gpus'
 
@@ -60,7 +60,12 @@ def test_38_one_probe_is_made_when_its_time_has_come_and_no_second_while_it_is_o
     blocked = plan(situation)
     due = replace(situation, memory=blocked.memory, now=Monotonic(NOW + 30))
     probing = plan(due)
-    under_way = replace(due, memory=probing.memory, workers=(*due.workers, a_worker(A, WorkerState.PENDING)))
+    under_way = replace(
+        due,
+        memory=probing.memory,
+        workers=(*due.workers, a_worker(A, WorkerState.PENDING)),
+        asked=a_snapshot(demand(60, CPU=4), version=2),
+    )
 
     assert probing.launch == {"a": 1}
     assert not plan(under_way).launch

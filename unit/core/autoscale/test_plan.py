@@ -488,6 +488,21 @@ def test_44_a_node_without_a_pod_takes_work_and_is_never_drained() -> None:
     assert not planned(types=[A], workers=[foreign]).leave
 
 
+def test_the_group_that_is_hardest_to_place_is_placed_first() -> None:
+    easy = gang(Strategy.PACK, demand(2, CPU=1))
+    hard = gang(Strategy.STRICT_PACK, demand(4, CPU=1))
+
+    outcome = planned(easy, hard, types=[replace(A, maximum=1)])
+
+    assert [unmet.subject for unmet in outcome.unmet] == [easy]
+
+
+def test_each_node_has_one_of_each_implicit_resource() -> None:
+    label = Demand((("node:__internal_implicit_resource_x", 10_000),), 2)
+
+    assert planned(label, types=[A], workers=[a_worker(A)]).launch == {"a": 1}
+
+
 def test_what_only_a_living_node_can_hold_waits_for_it() -> None:
     large = an_offer("large", CPU=16)
     foreign = a_worker(large, WorkerState.FOREIGN, total=large.resources)
