@@ -10,6 +10,8 @@ from e2e.terminal import StepError, Terminal
 NAMESPACE = "ray"
 OPERATOR = "deploy/operator.yaml"
 FIRST, SECOND = "deploy/examples/example_cluster.yaml", "deploy/examples/example_cluster2.yaml"
+_NEEDED = {"Accepted", "HeadReady", "WorkersReady"}
+"""Conditions that are true of a cluster that runs."""
 LIMITS = {"cpu": 6.0, "memory": 3.5 * 2**30}
 """What the document says that all its pods need; requests."""
 
@@ -133,7 +135,9 @@ class Walkthrough:
         if seen and status.get("phase") == "Running" and status.get("readyWorkers") == workers:
             return ""
         reasons = [
-            c.get("message") or c["reason"] for c in status.get("conditions", ()) if c["status"] != "True"
+            condition.get("message") or condition["reason"]
+            for condition in status.get("conditions", ())
+            if condition["type"] in _NEEDED and condition["status"] != "True"
         ]
         return f"{status.get('phase', 'no status yet')} ({'; '.join(reasons) or 'not looked at yet'})"
 
