@@ -19,10 +19,10 @@ from bench import ray_scheduler
 from bench.figures import circumstances, table, version
 from bench.planner_cases import Case, Use, Variety, amounts, large_case, situation_of, small_case
 from bench.ray_scheduler import RayAnswer
-from rayctl.core.autoscale.demand import Gang
+from rayctl.core.autoscale.demand import Gang, Shape
 from rayctl.core.autoscale.plan import plan
 from rayctl.core.autoscale.situation import Plan
-from rayctl.core.autoscale.weight import cost_of, size_of
+from rayctl.core.autoscale.weight import cost_of, weight_of
 
 ROUNDS = 5
 UNIT = 10_000 * (8 << 30)
@@ -121,7 +121,7 @@ def _ours(case: Case, outcome: Plan) -> Quality:
     unmet = 0
     for each in outcome.unmet:
         assert not isinstance(each.subject, Gang)
-        unmet += size_of(each.subject.shape) * each.subject.count
+        unmet += _size(each.subject.shape) * each.subject.count
     launch = Counter[str]()
     for pods in (outcome.launch, outcome.held_back):
         launch.update({str(name): count for name, count in pods.items()})
@@ -129,8 +129,12 @@ def _ours(case: Case, outcome: Plan) -> Quality:
 
 
 def _theirs(case: Case, answer: RayAnswer) -> Quality:
-    unmet = sum(size_of(tuple(amounts(resources).items())) for resources in answer.unmet)
+    unmet = sum(_size(tuple(amounts(resources).items())) for resources in answer.unmet)
     return _quality(case, answer.launch, unmet)
+
+
+def _size(shape: Shape) -> int:
+    return sum(weight_of(resource) * amount for resource, amount in shape)
 
 
 def _quality(case: Case, launch: Mapping[str, int], unmet: int) -> Quality:

@@ -20,8 +20,3 @@ def kept_targets(
         targets[offer.name] = count - count % offer.hosts
         left -= targets[offer.name]
     return targets
-
-
-def no_targets(offers: Iterable[TypeOffer]) -> Mapping[TypeName, int]:
-    """Return the targets of a cluster that is suspended."""
-    return {offer.name: 0 for offer in offers}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rayctl.core.autoscale.demand import Amounts, Shape
+from rayctl.core.autoscale.demand import Amounts
 
 _MEMORY = 1
 _CPU = 8 << 30
@@ -50,11 +50,6 @@ def is_special(resource: str) -> bool:
 def cost_of(amounts: Amounts) -> int:
     """Return what a node with these resources costs; 1 where none of them has a weight."""
     return sum(weight_of(resource) * amount for resource, amount in amounts.items()) or 1
-
-
-def size_of(shape: Shape) -> int:
-    """Return what a demand of this shape weighs."""
-    return sum(weight_of(resource) * amount for resource, amount in shape)
 
 
 def special_kinds(amounts: Amounts) -> frozenset[str]:

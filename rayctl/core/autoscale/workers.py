@@ -136,30 +136,6 @@ def join(pods: Iterable[WorkerPod], snapshot: Snapshot, history: History) -> tup
     return tuple(workers)
 
 
-def pods_alone(pods: Iterable[WorkerPod], history: History) -> tuple[Worker, ...]:
-    """Return the workers as far as they can be told while Ray does not answer: who had joined is there."""
-    return tuple(
-        Worker(
-            pod=pod.name,
-            type=pod.type,
-            state=WorkerState.RUNNING
-            if pod.name in history.joined and pod.verdict in _JOINING
-            else _unjoined(pod.verdict),
-            fingerprint=pod.fingerprint,
-            slice=pod.slice,
-            verdict=pod.verdict,
-            why=pod.why,
-            age=pod.age,
-        )
-        for pod in pods
-        if not pod.head
-    )
-
-
-_JOINING = frozenset({PodVerdict.STARTING, PodVerdict.READY, PodVerdict.FAILING})
-"""Verdicts that Ray's word outdoes: a node that is alive in Ray is neither starting nor failing."""
-
-
 def _worker(pod: WorkerPod, nodes: Sequence[RayNode], history: History) -> Worker:
     living = sorted((node for node in nodes if node.status is not NodeStatus.DEAD), key=_freshest)
     node = living[0] if living else None

@@ -1,4 +1,4 @@
-"""Scenarios 48 and 49: targets while Ray does not answer, and of a suspended cluster."""
+"""Scenario 48: targets while Ray does not answer."""
 
 from dataclasses import replace
 
@@ -6,7 +6,7 @@ import pytest
 
 from rayctl.api.names import TypeName
 from rayctl.core.autoscale.offer import TypeOffer
-from rayctl.core.autoscale.standstill import kept_targets, no_targets
+from rayctl.core.autoscale.standstill import kept_targets
 from unit.core.autoscale.situations import A, B, an_offer
 
 SLICE = an_offer("slice", TPU=4, hosts=4, minimum=1)
@@ -28,7 +28,3 @@ def test_targets_without_news(
     offers: list[TypeOffer], maximum: int, before: dict[TypeName, int], after: dict[str, int]
 ) -> None:
     assert kept_targets(offers, maximum, before) == after
-
-
-def test_49_a_suspended_cluster_has_no_workers() -> None:
-    assert no_targets([A, B]) == {"a": 0, "b": 0}

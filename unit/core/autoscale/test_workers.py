@@ -16,7 +16,6 @@ from rayctl.core.autoscale.workers import (
     WorkerPod,
     WorkerState,
     join,
-    pods_alone,
 )
 from unit.core.autoscale.situations import a_snapshot, amounts
 
@@ -167,22 +166,6 @@ def test_44_a_node_without_a_pod_of_ours_is_foreign() -> None:
 )
 def test_44_a_node_without_a_pod_is_passed_over(node: RayNode, history: History) -> None:
     assert not join([], a_snapshot(nodes=[node]), history)
-
-
-@pytest.mark.parametrize(
-    ("pod", "history", "state"),
-    [
-        pytest.param(POD, HAD_JOINED, WorkerState.RUNNING, id="who had joined is there"),
-        pytest.param(POD, NOTHING, WorkerState.STARTING, id="who had not is on its way"),
-        pytest.param(
-            replace(POD, verdict=PodVerdict.GONE_BAD), HAD_JOINED, WorkerState.LOST, id="its pod has ended"
-        ),
-    ],
-)
-def test_while_ray_does_not_answer(pod: WorkerPod, history: History, state: WorkerState) -> None:
-    (worker,) = pods_alone([pod], history)
-
-    assert worker.state is state
 
 
 @given(
