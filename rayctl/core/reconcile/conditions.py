@@ -32,14 +32,15 @@ def head_ready(cluster: RayCluster, seen: Observed, head: PodView | None, away: 
         return Condition(ConditionType.HEAD_READY, true=True, reason=Reason.HEAD_READY)
     reason, message = Reason.HEAD_MISSING, ""
     trouble = seen.find_trouble(cluster.head_type)
-    if head is not None:
+    if seen.service_trouble is not None and not away.told:
+        # Nobody would reach the head, its workers neither.
+        reason, message = Reason.FAILED_SERVICE, seen.service_trouble.message
+    elif head is not None:
         reason, message = Reason.HEAD_STARTING, _waiting_for(head)
     elif away.told:
         reason = away.reason
     elif trouble is not None:
         reason, message = trouble.reason, trouble.message
-    elif seen.service_trouble is not None:
-        reason, message = Reason.FAILED_SERVICE, seen.service_trouble.message
     return Condition(ConditionType.HEAD_READY, true=False, reason=reason, message=message)
 
 

@@ -12,6 +12,7 @@ from rayctl.api.observed import ClusterView
 from rayctl.api.status import Phase, RayClusterStatus, settle
 from rayctl.core.reconcile.decide import refuse
 from rayctl.core.reconcile.seen import Silence
+from rayctl.core.reconcile.trouble import Trouble
 from unit.builders import KEY, UID, a_cluster, a_pod, a_pod_type
 from unit.core.reconcile.passes import (
     NOW,
@@ -76,6 +77,20 @@ def test_an_odd_spec_runs_and_says_what_is_odd() -> None:
     assert accepted is not None
     assert accepted.true
     assert "spec.podTypes[1].minWorkers 5 is above maxWorkers 2" in accepted.message
+
+
+def test_a_service_that_is_refused_is_told_also_while_the_head_starts() -> None:
+    cluster = a_cluster()
+    trouble = Trouble(1, NOW.timestamp() + 5, "exceeded quota: no Services")
+    head = a_pod("h", head=True, ready=False)
+
+    status = pass_over(cluster, seen(cluster, head, service_fingerprint=None, service_trouble=trouble)).status
+
+    told = status.find_condition("HeadReady")
+    assert told is not None
+    assert (told.true, told.reason) == (False, "FailedService")
+    assert told.message == "exceeded quota: no Services"
+    assert status.phase == Phase.ERROR
 
 
 def test_a_spec_that_cannot_be_understood_touches_nothing_and_is_told_once() -> None:
