@@ -13,7 +13,7 @@ from rayctl.api.status import Phase
 from rayctl.core.reconcile.actions import Action, CreatePod, Decision, DeletePod
 from rayctl.core.reconcile.decide import decide
 from rayctl.core.reconcile.slots import session_of
-from unit.simulation.passes import Pass, is_live, is_outdated
+from unit.simulation.passes import Pass, is_live, is_outdated, is_well, named
 from unit.simulation.ray import Ray
 
 
@@ -30,8 +30,9 @@ class Judge:
         self._check_targets(who, present)
         self._check_order(present, now, decision)
         self._check_phase(present, decision)
+        self._check_generation(who, present, decision)
         if present.true:
-            self._check_deletions(who, present, decision)
+            self._check_deletions(who, present, now, decision)
 
     def _check_targets(self, who: str, present: Pass) -> None:
         cluster, targets = present.cluster, present.targets
@@ -57,37 +58,61 @@ class Judge:
         if short or not any(pod.ready and pod.role is Role.HEAD for pod in live):
             self._fault(f"{present.cluster.key} is told to be Running: head or workers {short} are missing")
 
-    def _check_deletions(self, who: str, present: Pass, decision: Decision) -> None:
-        """Nothing goes that is healthy and wanted."""
-        cluster = present.cluster
+    def _check_generation(self, who: str, present: Pass, decision: Decision) -> None:
+        told, before = decision.status.observed_generation, present.seen.status.observed_generation
+        if told != before and (decision.actions or told != present.cluster.generation):
+            self._fault(
+                f"{who} tells generation {told} as observed, with {len(decision.actions)} things to do"
+            )
+
+    def _check_deletions(self, who: str, present: Pass, now: datetime, decision: Decision) -> None:
+        """Nothing goes that is healthy and wanted; what belongs to a head that is no more goes at once."""
+        cluster, at = present.cluster, now.timestamp()
         pods = [pod for pod in present.seen.pods if is_live(pod)]
         head = next((pod for pod in pods if pod.role is Role.HEAD), None)
-        renewed = cluster.suspend or head is None or bool(self._why_head_goes(cluster, head, pods))
+        renewed = cluster.suspend or head is None or bool(self._why_head_goes(cluster, head, pods, at))
         workers = [pod for pod in pods if pod.role is Role.WORKER]
-        fine = [pod for pod in workers if pod.ready and not self._why_worker_goes(present, pod, pods, head)]
+        fine = [
+            pod for pod in workers if is_well(pod, at) and not self._why_worker_goes(present, pod, pods, head)
+        ]
         surplus = Counter(pod.pod_type for pod in fine)
         surplus.subtract(present.targets)
-        for action in decision.actions:
-            if not isinstance(action, DeletePod):
-                continue
+        going = {each.pod.name: each for each in decision.actions if isinstance(each, DeletePod)}
+        for action in going.values():
             pod = action.pod
-            if pod.role is Role.HEAD and not (cluster.suspend or self._why_head_goes(cluster, pod, pods)):
-                self._fault(f"{who} deletes the healthy head {pod.name}")
+            if pod.role is Role.HEAD:
+                self._check_head(who, present, pod, at, [one for one in workers if one.name not in going])
             elif pod in fine and not renewed:
                 surplus[pod.pod_type] -= 1
                 if present.planned or surplus[pod.pod_type] < 0:
                     self._fault(f"{who} deletes {pod.name}, which is healthy and wanted: {action.why}")
+        if head is not None and not renewed:
+            known = {"", session_of(head)}
+            lost = [one.name for one in workers if one.session not in known and one.name not in going]
+            if lost:
+                self._fault(f"{who} leaves {lost} of a head before {head.name} alone")
 
-    def _why_head_goes(self, cluster: RayCluster, head: PodView, live: list[PodView]) -> str:
+    def _check_head(self, who: str, present: Pass, head: PodView, at: float, left: list[PodView]) -> None:
+        """A head goes for a reason, and one that is well goes after its workers."""
+        pods = [pod for pod in present.seen.pods if is_live(pod)]
+        why = self._why_head_goes(present.cluster, head, pods, at)
+        if not (present.cluster.suspend or why):
+            self._fault(f"{who} deletes the healthy head {head.name}")
+        alone = sum(pod.role is Role.HEAD for pod in pods) == 1
+        node = self._ray.find(head.name)
+        if left and alone and head.ready and node is not None and not node.dead:
+            self._fault(f"{who} deletes {head.name} before its workers {named(left)}")
+
+    def _why_head_goes(self, cluster: RayCluster, head: PodView, live: list[PodView], at: float) -> str:
         node = self._ray.find(head.name)
         reasons = {
             "ended": not is_live(head),
-            "not ready": not head.ready,
+            "not ready": not is_well(head, at),
             "asked": head.asked_to_go,
             "another type": head.pod_type != cluster.head_type,
             "outdated": head.pod_type == cluster.head_type and is_outdated(cluster, head),
             "one of several": sum(pod.role is Role.HEAD for pod in live) > 1,
-            "lost": node is None or node.dead,
+            "lost": head.started > 0 and (node is None or node.dead),
         }
         return ", ".join(name for name, holds in reasons.items() if holds)
 
@@ -101,9 +126,11 @@ class Judge:
             "outdated": known and is_outdated(cluster, pod),
             "asked": pod.asked_to_go,
             "of another session": head is not None and pod.session != session_of(head),
-            "drained or dead": pod.uid in present.seen.drains or node is None or node.dead or node.draining,
+            "drained": pod.uid in present.seen.drains or (node is not None and node.draining),
+            "lost by Ray": pod.ready and (node is None or node.dead),
+            "lost by Ray while it starts": node is not None and node.dead,
             "a double": len(rivals) > 1,
-            "planned, and Ray is told": leave is not None and leave.reason is not None,
+            "planned, and Ray is told": leave is not None and (leave.reason is not None or not pod.ready),
         }
         return ", ".join(name for name, holds in reasons.items() if holds)
 

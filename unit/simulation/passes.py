@@ -6,6 +6,7 @@ What makes a pod outdated, live or surplus is said here once more, apart from th
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from rayctl.api.names import Role
 from rayctl.api.observed import PodView
 from rayctl.api.raycluster import PodType, RayCluster
 from rayctl.api.upgrade import UpgradeType
@@ -13,6 +14,9 @@ from rayctl.core.autoscale.leave import Leave
 from rayctl.core.autoscale.minimum import Targets
 from rayctl.core.build.fingerprint import fingerprint, restart_mark
 from rayctl.core.reconcile.seen import Observed
+
+_WITHIN = 2.0
+"""Seconds: the API tells whole ones."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,12 @@ def is_old(cluster: RayCluster, pod: PodView) -> bool:
 
 def is_live(pod: PodView) -> bool:
     return not pod.deleting and pod.phase not in {"Succeeded", "Failed"}
+
+
+def is_well(pod: PodView, at: float) -> bool:
+    """Return whether nobody may give a pod up: it is ready, was a moment ago, or has time to become it."""
+    patience = 600.0 if pod.ready_changed <= pod.started else 120.0 if pod.role is Role.HEAD else 60.0
+    return pod.ready or at - max(pod.started, pod.ready_changed) < patience - _WITHIN or not pod.started
 
 
 def named(pods: Iterable[PodView]) -> str:

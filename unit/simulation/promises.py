@@ -10,7 +10,7 @@ from datetime import datetime
 
 import orjson
 
-from rayctl.api.names import ClusterKey, PodName, Role
+from rayctl.api.names import ClusterKey, PodName, Role, Uid
 from rayctl.api.observed import PodView
 from rayctl.api.raycluster import RayCluster
 from rayctl.core.autoscale.leave import Leave
@@ -40,6 +40,10 @@ class Memory:
     created: dict[str, str] = field(default_factory=dict)
     deleted: set[str] = field(default_factory=set)
     passes: dict[ClusterKey, Pass] = field(default_factory=dict)
+    there: dict[Uid, PodView] = field(default_factory=dict)
+    """The pods that there were when it began to lead, by UID."""
+    began: int = 0
+    """The version of all that there was then."""
 
 
 class Promises:
@@ -66,7 +70,8 @@ class Promises:
 
     def forget(self, replica: Replica) -> None:
         """A replica begins to lead: it has been told nothing yet."""
-        self._memories[replica.name] = Memory()
+        there = {pod.uid: pod for pod in self._server.pods.values()}
+        self._memories[replica.name] = Memory(there=there, began=self._server.objects.version)
 
     def lenient_for(self, seconds: float) -> None:
         self.lenient_until = max(self.lenient_until, self._at + seconds)
@@ -110,12 +115,14 @@ class Promises:
     ) -> bytes:
         uid = orjson.loads(orjson.dumps(call.body)).get("preconditions", {}).get("uid", "")
         pod = self._server.pods.get(PodName(call.name))
+        if not uid:
+            self.fault(f"{replica.name} deletes {call.name} by its name alone")
+        if not late and uid in memory.deleted:
+            self.fault(f"{replica.name} deletes {call.name} again, although it was told that it goes")
         if pod is not None and pod.uid != uid and uid:
             return act()  # refused: a namesake
         if pod is not None and pod.key in self.untouched:
             self.fault(f"{replica.name} deletes {pod.name} of {pod.key}, which nobody touched")
-        if not late and pod is not None and pod.uid in memory.deleted:
-            self.fault(f"{replica.name} deletes {call.name} again, although it was told that it goes")
         present = None if pod is None else memory.passes.get(pod.key)
         if pod is not None and present is not None and pod.owner != present.cluster.uid:
             self.fault(f"{replica.name} deletes {pod.name}, which belongs to another {pod.key}")
@@ -193,8 +200,30 @@ class Promises:
             self._sees_truth(replica, cluster.key),
         )
         self._memories.setdefault(replica.name, Memory()).passes[cluster.key] = present
+        self._check_barrier(replica, cluster.key)
         self._judge.judge(replica.name, present, now, decision)
         return decision
+
+    def _check_barrier(self, replica: Replica, key: ClusterKey) -> None:
+        """Whoever leads sees the world no older than it was when it began to lead."""
+        memory = self._memories[replica.name]
+        held = {pod.uid: pod for pod in replica.cache.list_pods(key)}
+        for uid, pod in memory.there.items():
+            now = self._server.find_pod(pod.name, uid)
+            seen = held.get(pod.uid)
+            if (
+                pod.key == key
+                and now is not None
+                and (seen is None or seen.resource_version < pod.resource_version)
+            ):
+                self.fault(f"{replica.name} goes by {pod.name} as it was before {replica.name} led")
+        ghosts = [
+            pod.name
+            for uid, pod in held.items()
+            if uid not in memory.there and pod.resource_version <= memory.began
+        ]
+        if ghosts:
+            self.fault(f"{replica.name} goes by {ghosts}, which were gone before it led")
 
     def _sees_truth(self, replica: Replica, key: ClusterKey) -> bool:
         view, now = replica.cache.find_cluster(key), self._server.find_cluster(key.name)

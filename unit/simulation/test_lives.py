@@ -21,6 +21,8 @@ EXAMPLES = os.environ.get("SIMULATION_EXAMPLES")  # noqa: TID251  a knob of this
 ONE = "one"
 QUIET = "quiet"
 
+LAGS = [0.01, 0.1, 3.0, 30.0]
+
 pauses = st.sampled_from([0.0, 0.0, 0.006, 0.05, 1.0, 4.0, 20.0, 100.0])
 which = st.integers(0, 7)
 names = st.sampled_from(["worker-node", "other", "third"])
@@ -40,10 +42,12 @@ calls = st.sampled_from(
 class Lives(RuleBasedStateMachine):
     """One cluster that everything happens to, and one to which nothing does."""
 
-    @initialize(workers=st.integers(0, 3), drain=st.sampled_from([20, 20, 0]))
-    def begin(self, workers: int, drain: int) -> None:
+    @initialize(workers=st.integers(0, 3), drain=st.sampled_from([20, 20, 0]), behind=st.sampled_from(LAGS))
+    def begin(self, workers: int, drain: int, behind: float) -> None:
         self.world = World()
         self.world.__enter__()
+        for replica in self.world.replicas:
+            replica.line.lags["pods"] = behind
         self.world.user.create(QUIET, 1)
         self.world.promises.untouched.update(self.world.keys())
         self.world.user.create(ONE, workers, drainTimeoutSeconds=drain)
@@ -234,7 +238,7 @@ class Lives(RuleBasedStateMachine):
         self.world.armed.append(Arming(fate, *call, skip, times))
         self.world.run(pause)
 
-    @rule(number=which, plural=plurals, seconds=st.sampled_from([0.0, 0.1, 3.0, 30.0]), pause=pauses)
+    @rule(number=which, plural=plurals, seconds=st.sampled_from(LAGS), pause=pauses)
     def a_stream_lags(self, number: int, plural: str, seconds: float, pause: float) -> None:
         replicas = self.world.replicas
         replicas[number % len(replicas)].line.lags[plural] = seconds

@@ -232,7 +232,10 @@ def _wrong_pods(cluster: RayCluster, pods: list[PodView]) -> list[str]:
     heads = [pod.pod_type for pod in own if pod.role is Role.HEAD]
     workers = Counter(pod.pod_type for pod in own if pod.role is Role.WORKER)
     wrong = []
-    if heads != ([] if cluster.suspend else [cluster.head_type]):
+    waits = cluster.upgrade_of(cluster.head).type is UpgradeType.ON_DELETE
+    if heads != ([] if cluster.suspend else [cluster.head_type]) and (
+        cluster.suspend or not waits or len(heads) != 1
+    ):
         wrong.append(f"{cluster.key}: its heads are of types {heads}")
     # Where the minimums exceed the cluster's maximum it does not matter whose workers are missing.
     most = {kind.name: min(kind.min_workers, cluster.max_of(kind)) for kind in cluster.pod_types}
