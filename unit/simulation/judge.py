@@ -13,7 +13,7 @@ from rayctl.api.status import Phase
 from rayctl.core.reconcile.actions import Action, CreatePod, Decision, DeletePod
 from rayctl.core.reconcile.decide import decide
 from rayctl.core.reconcile.slots import session_of
-from unit.simulation.passes import Pass, is_live, is_outdated, is_well, named
+from unit.simulation.passes import Pass, is_live, is_rolled, is_well, named
 from unit.simulation.ray import Ray
 
 
@@ -110,7 +110,7 @@ class Judge:
             "not ready": not is_well(head, at),
             "asked": head.asked_to_go,
             "another type": head.pod_type != cluster.head_type,
-            "outdated": head.pod_type == cluster.head_type and is_outdated(cluster, head),
+            "outdated": head.pod_type == cluster.head_type and is_rolled(cluster, head),
             "one of several": sum(pod.role is Role.HEAD for pod in live) > 1,
             "lost": head.started > 0 and (node is None or node.dead),
         }
@@ -123,7 +123,7 @@ class Judge:
         leave = present.leave.get(pod.name)
         reasons = {
             "its type is gone": not known,
-            "outdated": known and is_outdated(cluster, pod),
+            "outdated": known and is_rolled(cluster, pod),
             "asked": pod.asked_to_go,
             "of another session": head is not None and pod.session != session_of(head),
             "drained": pod.uid in present.seen.drains or (node is not None and node.draining),

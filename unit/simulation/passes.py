@@ -52,6 +52,13 @@ def is_outdated(cluster: RayCluster, pod: PodView) -> bool:
     )
 
 
+def is_rolled(cluster: RayCluster, pod: PodView) -> bool:
+    """Return whether a pod is outdated and not left for somebody to delete."""
+    kind = cluster.find_type(pod.pod_type)
+    assert kind is not None
+    return cluster.upgrade_of(kind).type is not UpgradeType.ON_DELETE and is_outdated(cluster, pod)
+
+
 def is_old(cluster: RayCluster, pod: PodView) -> bool:
     """Return whether an edit, a restart or somebody's wish has a pod replaced."""
     known = cluster.find_type(pod.pod_type) is not None

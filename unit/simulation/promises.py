@@ -32,6 +32,9 @@ from unit.simulation.server import Server
 _SURE_OF_RAY = 30.0
 """Seconds after which whoever looks must have seen a node that joined, or a head that answers."""
 
+_STAY_IDLE = 600.0
+"""Seconds after which no worker is left that was wanted once."""
+
 
 @dataclass
 class Memory:
@@ -55,6 +58,8 @@ class Promises:
         self._memories: dict[str, Memory] = {}
         self._specs: dict[str, list[RayCluster]] = {}
         """Every understood spec that a cluster had, by its UID."""
+        self._since: dict[str, list[float]] = {}
+        """Since when it had each."""
         self._judge = Judge(ray, self.fault)
         self.broken: list[str] = []
         self.untouched: set[ClusterKey] = set()
@@ -159,11 +164,22 @@ class Promises:
             total = max(spec.max_workers for spec in specs)
             for limit, pods, what in (
                 (wanted, staying, "wanted"),
+                (self._minimum_of_late(made) + extra, alike, "there by minWorkers"),
                 (most, alike, "allowed"),
                 (total, own, "allowed in all"),
             ):
                 if len(pods) > limit:
                     self.fault(f"{replica.name} made {made.name}: {named(pods)} are there, {limit} {what}")
+
+    def _minimum_of_late(self, made: PodView) -> float:
+        """Return how many workers of a type there may be where nothing asks for more: idle ones stay a while."""
+        if self._at - self._ray.asked_at < _STAY_IDLE:
+            return float("inf")
+        specs, since = self._specs[made.owner], self._since[made.owner]
+        ends = [*since[1:], self._at]
+        late = [spec for spec, end in zip(specs, ends, strict=True) if self._at - end < _STAY_IDLE]
+        kinds = [(spec, kind) for spec in late for kind in spec.pod_types if kind.name == made.pod_type]
+        return max((min(kind.min_workers, spec.max_of(kind)) for spec, kind in kinds), default=0)
 
     def _is_leaving(self, present: Pass, pod: PodView) -> bool:
         node = self._ray.find(pod.name)
@@ -258,6 +274,7 @@ class Promises:
                 known = self._specs.setdefault(spec.uid, [])
                 if not known or known[-1] != spec:
                     known.append(spec)
+                    self._since.setdefault(spec.uid, []).append(self._at)
 
 
 def _holds(replica: Replica, cluster: RayCluster) -> bool:

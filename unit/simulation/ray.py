@@ -93,6 +93,8 @@ class Ray:
         """So many drains to come are done and not answered."""
         self.waiting: dict[str, int] = {}
         """Tasks that wait for a CPU, by the IP of the head's pod."""
+        self.asked_at: Seconds = float("-inf")
+        """When a GCS last told of tasks that wait, or of a node that is busy."""
         self.on_left: Callable[[str], None] = lambda pod: None
         """Told of each pod whose node has left, drained."""
 
@@ -185,6 +187,8 @@ class Connection:
         now = self._loop.time()
         nodes = tuple(node.seen_at(now) for node in store.nodes.values())
         waiting = self._ray.waiting.get(self._ip, 0)
+        if waiting or any(node.busy for node in store.nodes.values()):
+            self._ray.asked_at = now
         demands = (Demand(tuple(_CPU.items()), waiting),) if waiting else ()
         return Snapshot(store.session, store.version, Monotonic(now), nodes, demands)
 

@@ -8,7 +8,7 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from rayctl.api.names import Role
 from rayctl.api.observed import PodView
@@ -42,15 +42,20 @@ calls = st.sampled_from(
 class Lives(RuleBasedStateMachine):
     """One cluster that everything happens to, and one to which nothing does."""
 
-    @initialize(workers=st.integers(0, 3), drain=st.sampled_from([20, 20, 0]), behind=st.sampled_from(LAGS))
-    def begin(self, workers: int, drain: int, behind: float) -> None:
+    @initialize(
+        workers=st.integers(0, 3),
+        drain=st.sampled_from([20, 20, 0]),
+        strategy=st.sampled_from(STRATEGIES),
+        behind=st.sampled_from(LAGS),
+    )
+    def begin(self, workers: int, drain: int, strategy: dict[str, object], behind: float) -> None:
         self.world = World()
         self.world.__enter__()
         for replica in self.world.replicas:
             replica.line.lags["pods"] = behind
         self.world.user.create(QUIET, 1)
         self.world.promises.untouched.update(self.world.keys())
-        self.world.user.create(ONE, workers, drainTimeoutSeconds=drain)
+        self.world.user.create(ONE, workers, drainTimeoutSeconds=drain, upgradeStrategy=strategy)
         self.world.run(10.0)
 
     def a_pod(self, number: int) -> PodView | None:
@@ -69,8 +74,10 @@ class Lives(RuleBasedStateMachine):
         self.world.user.set(ONE, "maxWorkers", most)
         self.world.run(pause)
 
-    @rule(kind=which, pause=pauses)
-    def a_user_changes_pods(self, kind: int, pause: float) -> None:
+    @rule(kind=which, busy=st.booleans(), pause=pauses)
+    def a_user_changes_pods(self, kind: int, busy: bool, pause: float) -> None:
+        for node in self.world.ray.workers() if busy else ():
+            self.world.ray.set_busy(node, busy=True)
         self.world.user.change_pods(ONE, kind)
         self.world.run(pause)
 
@@ -114,6 +121,7 @@ class Lives(RuleBasedStateMachine):
             self.world.user.create(ONE, workers, drainTimeoutSeconds=20)
         self.world.run(pause)
 
+    @precondition(lambda self: self.world.server.find_cluster(ONE) is None)
     @rule(workers=st.integers(0, 3), pause=pauses)
     def a_user_creates_the_cluster(self, workers: int, pause: float) -> None:
         self.world.user.create(ONE, workers, drainTimeoutSeconds=20)
@@ -124,6 +132,7 @@ class Lives(RuleBasedStateMachine):
         self.world.user.spoil(ONE)
         self.world.run(pause)
 
+    @precondition(lambda self: self.world.user.is_nonsense(ONE))
     @rule(pause=pauses)
     def a_user_takes_nonsense_back(self, pause: float) -> None:
         self.world.user.mend(ONE)
@@ -175,6 +184,7 @@ class Lives(RuleBasedStateMachine):
             self.world.nodes.hanging.add(pod.uid)
         self.world.run(pause)
 
+    @precondition(lambda self: self.world.nodes.hanging)
     @rule(pause=pauses)
     def what_hangs_ends(self, pause: float) -> None:
         self.world.nodes.release()

@@ -17,6 +17,8 @@ STRATEGIES: tuple[Object, ...] = (
     {"type": "OnDelete"},
 )
 
+_NONSENSE = "no-such-type"
+
 
 class User:
     """Edits the RayClusters of a server."""
@@ -122,14 +124,19 @@ class User:
 
     def spoil(self, name: str) -> None:
         """Write what cannot be understood: the head's type is none of the types."""
-        self.set(name, "headPodType", "no-such-type")
+        self.set(name, "headPodType", _NONSENSE)
+
+    def is_nonsense(self, name: str) -> bool:
+        """Return whether a cluster's spec cannot be understood."""
+        now = self._server.find_cluster(name)
+        return now is not None and now["spec"]["headPodType"] == _NONSENSE
 
     def mend(self, name: str) -> None:
         """Take back what cannot be understood."""
 
         def mended(document: Object) -> None:
             spec = document["spec"]
-            if spec["headPodType"] == "no-such-type":
+            if spec["headPodType"] == _NONSENSE:
                 spec["headPodType"] = spec["podTypes"][0]["name"]
 
         self._edit(name, mended)
