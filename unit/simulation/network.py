@@ -43,6 +43,14 @@ class Fate(StrEnum):
     SENDER_DIES_AFTER = "its sender dies after it is done"
 
 
+class Sender(StrEnum):
+    """Who sent a call, when it is done."""
+
+    WAITS = "waits for the answer, which will come"
+    IN_DOUBT = "waits in vain, and will know that it does not know"
+    GONE = "has given up, or is no more"
+
+
 _REFUSALS = {
     Fate.CONFLICT: RefusalError(409, "Conflict", "the object has been modified"),
     Fate.FORBIDDEN: RefusalError(403, "Forbidden", "admission webhook says no"),
@@ -70,8 +78,8 @@ class Line:
         self._armed = armed
         self.lags: dict[str, Seconds] = defaultdict(lambda: 2 * _WAY)
         """How far behind streams are, by resource."""
-        self.arrived: Callable[[Call, Callable[[], bytes], bool], bytes] = lambda call, act, late: act()
-        """Asked to have a call done; told whether its sender waits for the answer no more."""
+        self.arrived: Callable[[Call, Callable[[], bytes], Sender], bytes] = lambda call, act, sender: act()
+        """Asked to have a call done; told what its sender will know of that."""
         self.on_death: Callable[[], None] = lambda: None
         self.is_dead = False
         self._streams: list[Stream] = []
@@ -143,11 +151,13 @@ class Line:
 
     def _arrive(self, call: Call, fate: Fate, answer: asyncio.Future[bytes], back: Seconds | None) -> None:
         result: bytes | KubeError
-        late = answer.done() or self.is_dead
+        sender = Sender.GONE if answer.done() or self.is_dead else Sender.WAITS
+        if sender is Sender.WAITS and back is None:
+            sender = Sender.IN_DOUBT
         try:
             if fate in _REFUSALS:
                 raise refused(call, _REFUSALS[fate])
-            result = self.arrived(call, lambda: self._server.answer(call), late)
+            result = self.arrived(call, lambda: self._server.answer(call), sender)
         except KubeError as error:
             result = error
         if back is not None:

@@ -24,6 +24,7 @@ from rayctl.kube.errors import AlreadyExists
 from rayctl.kube.resource import Call, Verb
 from unit.fakes.objects import Change
 from unit.simulation.judge import Judge
+from unit.simulation.network import Sender
 from unit.simulation.passes import Pass, is_live, is_old, named, surge
 from unit.simulation.ray import Ray
 from unit.simulation.replica import Replica
@@ -84,45 +85,45 @@ class Promises:
     def fault(self, text: str) -> None:
         self.broken.append(f"{self._at:.3f}: {text}")
 
-    def arrived(self, replica: Replica, call: Call, act: Callable[[], bytes], late: bool) -> bytes:
+    def arrived(self, replica: Replica, call: Call, act: Callable[[], bytes], sender: Sender) -> bytes:
         """Have a call done, and judge it."""
         if call.verb in {Verb.GET, Verb.LIST}:
             return act()
         self.writes += call.resource.plural != "events"
         memory = self._memories.setdefault(replica.name, Memory())
-        if late:
+        if sender is Sender.GONE:
             self.lenient_for(90)
         if call.resource.plural != "pods":
             return act()
         if call.verb is Verb.DELETE:
-            return self._deleting(replica, memory, call, act, late=late)
-        return self._creating(replica, memory, call, act, late=late)
+            return self._deleting(replica, memory, call, act, sender)
+        return self._creating(replica, memory, call, act, sender)
 
     def _creating(
-        self, replica: Replica, memory: Memory, call: Call, act: Callable[[], bytes], *, late: bool
+        self, replica: Replica, memory: Memory, call: Call, act: Callable[[], bytes], sender: Sender
     ) -> bytes:
         try:
             answer = act()
         except AlreadyExists:
             name = orjson.loads(orjson.dumps(call.body))["metadata"]["name"]
-            if not late and memory.created.get(name) == self._server.pods[name].uid:
+            if sender is not Sender.GONE and memory.created.get(name) == self._server.pods[name].uid:
                 self.fault(f"{replica.name} made {name} again, although it was told that it is there")
             raise
         pod = pod_view(answer)
-        if not late:
+        if sender is Sender.WAITS:
             memory.created[pod.name] = pod.uid
         if self._at >= self.lenient_until and pod.key in memory.passes:
             self._count(replica, pod, memory.passes[pod.key])
         return answer
 
     def _deleting(
-        self, replica: Replica, memory: Memory, call: Call, act: Callable[[], bytes], *, late: bool
+        self, replica: Replica, memory: Memory, call: Call, act: Callable[[], bytes], sender: Sender
     ) -> bytes:
         uid = orjson.loads(orjson.dumps(call.body)).get("preconditions", {}).get("uid", "")
         pod = self._server.pods.get(PodName(call.name))
         if not uid:
             self.fault(f"{replica.name} deletes {call.name} by its name alone")
-        if not late and uid in memory.deleted:
+        if sender is not Sender.GONE and uid in memory.deleted:
             self.fault(f"{replica.name} deletes {call.name} again, although it was told that it goes")
         if pod is not None and pod.uid != uid and uid:
             return act()  # refused: a namesake
@@ -131,10 +132,10 @@ class Promises:
         present = None if pod is None else memory.passes.get(pod.key)
         if pod is not None and present is not None and pod.owner != present.cluster.uid:
             self.fault(f"{replica.name} deletes {pod.name}, which belongs to another {pod.key}")
-        if pod is not None and present is not None and present.true and not late:
+        if pod is not None and present is not None and present.true and sender is not Sender.GONE:
             self._check_drain(replica, present, pod)
         answer = act()
-        if not late and pod is not None:
+        if sender is Sender.WAITS and pod is not None:
             memory.deleted.add(pod.uid)
         return answer
 

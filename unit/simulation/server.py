@@ -129,17 +129,28 @@ class Server:
                 self.pods[change.place.name] = pod_view(orjson.dumps(change.after))
         if change.place.plural == "rayclusters" and change.after is None and change.before is not None:
             self._loop.call_later(_COLLECTED_AFTER, self._collect, change.before["metadata"]["uid"])
+        if change.before is None and change.after is not None and change.place.plural != "rayclusters":
+            for owner in _owners(change.after):
+                if not self._is_there(owner):  # whoever made it did not know; Kubernetes looks for the owner
+                    self._loop.call_later(_COLLECTED_AFTER, self._collect, owner)
         for subscriber in self.subscribers:
             subscriber(change)
+
+    def _is_there(self, owner: str) -> bool:
+        clusters = self.objects.list_of("rayclusters", NAMESPACE)
+        return any(document["metadata"]["uid"] == owner for document in clusters)
 
     def _collect(self, owner: str) -> None:
         """Delete what a RayCluster owned that is gone: in the background, as Kubernetes does."""
         for plural in ("pods", "services"):
             for document in self.objects.list_of(plural, NAMESPACE):
                 metadata = document["metadata"]
-                owners = [reference["uid"] for reference in metadata.get("ownerReferences", ())]
-                if owners == [owner] and "deletionTimestamp" not in metadata:
+                if _owners(document) == [owner] and "deletionTimestamp" not in metadata:
                     self.objects.delete(Place(plural, NAMESPACE, metadata["name"]), {})
+
+
+def _owners(document: Object) -> list[str]:
+    return [reference["uid"] for reference in document["metadata"].get("ownerReferences", ())]
 
 
 def refused(call: Call, error: RefusalError) -> Refused:

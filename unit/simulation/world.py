@@ -181,7 +181,8 @@ class World:
             service_view(orjson.dumps(one)) for one in self.server.objects.list_of("services", NAMESPACE)
         ]
         ours = [one for one in services if one.key == cluster.key and one.owner == cluster.uid]
-        head = head_of(cluster, self.server.pods_of(cluster.key))
+        own = [pod for pod in self.server.pods_of(cluster.key) if pod.owner == cluster.uid]
+        head = head_of(cluster, own)
         right = len(ours) == 1 and not ours[0].deleting
         if head is not None:  # without one it waits as it was
             right = right and ours[0].fingerprint == service_fingerprint(cluster, head.incarnation)
@@ -202,7 +203,7 @@ class World:
         self._born += 1
         replica = Replica(f"replica-{self._born}", self.server, self.ray, self.loop, self.armed)
         replica.on_fault = self.promises.fault
-        replica.line.arrived = lambda call, act, late: self.promises.arrived(replica, call, act, late)
+        replica.line.arrived = lambda call, act, sender: self.promises.arrived(replica, call, act, sender)
         self.replicas.append(replica)
 
     def _decide(
