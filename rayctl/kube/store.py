@@ -51,11 +51,12 @@ class Store(Generic[V]):
             self._on_change(record.key)
 
     def remove(self, record: V) -> None:
-        """Hold no record of that name any more."""
+        """Hold no record of that name any more, unless it is newer: a namesake that we made ourselves."""
         name = _name(record)
-        before = self._records.pop((record.key.namespace, name), None)
-        if before is None:
+        before = self._records.get((record.key.namespace, name))
+        if before is None or before.resource_version > record.resource_version:
             return
+        del self._records[record.key.namespace, name]
         siblings = self._by_cluster[before.key]
         del siblings[name]
         if not siblings:

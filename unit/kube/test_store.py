@@ -65,6 +65,14 @@ def test_removing_what_is_not_there_is_told_to_nobody() -> None:
     assert told == []
 
 
+def test_a_deletion_does_not_remove_a_newer_namesake() -> None:
+    store, told = a_store(a_pod("a", resource_version=3))
+
+    store.remove(a_pod("a", resource_version=2))
+
+    assert (names(store), told) == ({"a"}, [])
+
+
 def test_a_list_replaces_what_it_does_not_have_but_not_what_is_newer() -> None:
     store, told = a_store(a_pod("old", resource_version=5), a_pod("newer", resource_version=11))
 
