@@ -97,7 +97,7 @@ def test_what_cannot_be_pulled_or_scheduled_is_told_and_an_edit_mends_it_at_once
 
 
 def test_workers_that_never_join_are_replaced_more_and_more_slowly(life: Life) -> None:
-    ray = Ray(life, "one", workers=1, joinTimeoutSeconds=5)
+    ray = Ray(life, "one", workers=1, joinTimeoutSeconds=25)
     ray.small["podConfig"] = ray_pod(
         command=["/bin/bash", "-c", "--"], args=["echo ray start; sleep infinity"]
     )

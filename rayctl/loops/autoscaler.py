@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
+from typing import TypeAlias
 
 from rayctl.api.moment import Monotonic, Seconds
 from rayctl.api.names import ClusterKey, PodName, Role, TypeName, Uid
@@ -28,12 +30,13 @@ from rayctl.core.autoscale.remarks import Topic
 from rayctl.core.autoscale.report import Entry, monitoring_block, without_ages
 from rayctl.core.autoscale.situation import Plan, Situation
 from rayctl.core.autoscale.standstill import kept_targets
-from rayctl.core.autoscale.workers import COUNTED, History, PodVerdict, WorkerPod, WorkerState, join
+from rayctl.core.autoscale.workers import COUNTED, History, WorkerState, join
 from rayctl.core.build.fingerprint import fingerprint
 from rayctl.core.reconcile.actions import Note, Reason
-from rayctl.core.reconcile.health import Verdict, health_of
 from rayctl.core.reconcile.rollout import blueprint
-from rayctl.core.reconcile.slots import head_of
+from rayctl.core.reconcile.seen import RayView
+from rayctl.core.reconcile.slots import head_of, session_of
+from rayctl.core.reconcile.worker_pods import worker_pods
 from rayctl.telemetry.logs import ClusterLog
 
 _log = logging.getLogger(__name__)
@@ -49,6 +52,8 @@ _MANY_STEPS = 60_000
 
 
 _NEVER = Monotonic(0.0)
+
+Change: TypeAlias = Callable[[Memory], Memory]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +76,10 @@ class _Scaled:
     made_at: Monotonic = _NEVER
     made_for: int = 0
     """The generation of the spec that the plan is of."""
+    life: str = ""
+    """The head's life that asked for it."""
+    late: list[Change] | None = None
+    """What has been noted since the plan was begun that is being made; None: none is being made."""
     staying: set[str] = field(default_factory=set)
     """Workers that the plan's targets count."""
     drained: set[str] = field(default_factory=set)
@@ -80,6 +89,12 @@ class _Scaled:
     feedback: Feedback | None = None
     told: tuple[str, ...] = ()
     told_at: Monotonic = _NEVER
+
+    def note(self, change: Change) -> None:
+        """Change what is remembered; a plan under way began without it, and does not undo it."""
+        self.memory = change(self.memory)
+        if self.late is not None:
+            self.late.append(change)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +121,12 @@ class Autoscaler:
         self._threads = asyncio.Semaphore(2)
 
     def wishes(self, cluster: RayCluster, pods: Sequence[PodView]) -> Wishes:
-        """Return what the last plan wants, or that all stays as it is."""
+        """Return what the last plan wants, or that all stays as it is; another head starts at the minimum."""
         scaled = self._of(cluster)
         now = self._clock.monotonic()
+        head = head_of(cluster, pods)
+        if scaled.plan is not None and (head is None or session_of(head) != scaled.life):
+            return Wishes(kept_targets(_offers(cluster, scaled.memory), cluster.max_workers, {}), None)
         if scaled.plan is not None and now - scaled.made_at < STILL_TRUE:
             targets = scaled.plan.targets
             if scaled.made_for != cluster.generation:  # a limit that was lowered does not wait for a new plan
@@ -126,30 +144,38 @@ class Autoscaler:
         """Return what the last plan could not give, in sentences."""
         return tuple(sorted(self._of(cluster).memory.told))
 
-    async def look(self, cluster: RayCluster, pods: Sequence[PodView], answer: Snapshot) -> Tick:
-        """Make a plan from a head's answer."""
+    async def look(
+        self, cluster: RayCluster, pods: Sequence[PodView], answer: Snapshot, nodes: RayView
+    ) -> Tick:
+        """Make a plan from a head's answer; ``nodes`` are the same answer's."""
         scaled = self._of(cluster)
         now = self._clock.monotonic()
-        situation = self._situation(cluster, pods, answer, scaled, now)
+        situation = self._situation(cluster, pods, answer, nodes, scaled, now)
         before = scaled.plan
-        if estimated_steps(answer, len(situation.workers), len(situation.offers)) > _MANY_STEPS:
-            async with self._threads:
-                made = await asyncio.to_thread(plan, situation)
-        else:
-            made = plan(situation)
-        scaled.plan, scaled.memory = made, made.memory
+        scaled.late = []
+        try:
+            made, block = await self._plan(situation)
+            scaled.memory = reduce(lambda memory, change: change(memory), scaled.late, made.memory)
+        finally:
+            scaled.late = None
+        scaled.plan, scaled.life = made, nodes.life
         scaled.made_at, scaled.made_for = now, cluster.generation
         leaving = {leave.pod for leave in made.leave}
         scaled.staying = {w.pod for w in situation.workers if w.state in _STAYING and w.pod not in leaving}
         told = feedback(situation, made, self._clock.wall().timestamp())
         news = told if told != scaled.feedback else None
         scaled.feedback = told
-        self._log(cluster.key, scaled, monitoring_block(situation, made), now)
+        self._log(cluster.key, scaled, block, now)
         news_of_plan = before is None or (before.targets, before.leave) != (made.targets, made.leave)
         changed = news_of_plan or situation.memory.told != made.memory.told
         unjoined = any(w.state in _ON_THEIR_WAY for w in situation.workers)
         busy = bool(answer.demands or answer.gangs or made.leave or unjoined)
-        notes = tuple(Note(_REASONS[each.topic], each.text, each.warning) for each in made.remarks)
+        known = frozenset(before.remarks if before is not None else ())
+        notes = tuple(
+            Note(_REASONS[each.topic], each.text, each.warning)
+            for each in made.remarks
+            if each.topic is not Topic.REMOVAL or each not in known  # Ray may take a while to let it go
+        )
         return Tick(changed, busy, news, made.restore, notes)
 
     def refused_pod(self, cluster: RayCluster, name: TypeName, message: str) -> None:
@@ -157,13 +183,13 @@ class Autoscaler:
         scaled = self._of(cluster)
         offer = next((one for one in _offers(cluster, scaled.memory) if one.name == name), None)
         if offer is not None:
-            blocks = refuse(scaled.memory.blocks, offer, message, self._clock.monotonic())
-            scaled.memory = replace(scaled.memory, blocks=blocks)
+            at = self._clock.monotonic()
+            scaled.note(lambda memory: replace(memory, blocks=refuse(memory.blocks, offer, message, at)))
 
     def refused_drain(self, cluster: RayCluster, pod: PodName) -> None:
         """Note that Ray refused to let an idle node go: it was not idle any more."""
-        scaled = self._of(cluster)
-        scaled.memory = drain_refused(scaled.memory, pod, self._clock.monotonic())
+        at = self._clock.monotonic()
+        self._of(cluster).note(lambda memory: drain_refused(memory, pod, at))
 
     def drained(self, cluster: RayCluster, pod: PodView) -> None:
         """Note that Ray accepted a drain: who leaves is not among those that stay, which targets are of."""
@@ -197,8 +223,24 @@ class Autoscaler:
             scaled = self._clusters[cluster.key] = _Scaled(cluster.uid, fresh)
         return scaled
 
+    async def _plan(self, situation: Situation) -> tuple[Plan, tuple[Entry, ...]]:
+        def work() -> tuple[Plan, tuple[Entry, ...]]:
+            made = plan(situation)
+            return made, monitoring_block(situation, made)
+
+        if estimated_steps(situation.asked, len(situation.workers), len(situation.offers)) <= _MANY_STEPS:
+            return work()
+        async with self._threads:
+            return await asyncio.to_thread(work)
+
     def _situation(
-        self, cluster: RayCluster, pods: Sequence[PodView], answer: Snapshot, scaled: _Scaled, now: Monotonic
+        self,
+        cluster: RayCluster,
+        pods: Sequence[PodView],
+        answer: Snapshot,
+        nodes: RayView,
+        scaled: _Scaled,
+        now: Monotonic,
     ) -> Situation:
         names = {pod.name for pod in pods}
         scaled.drained &= names
@@ -213,34 +255,11 @@ class Autoscaler:
             ),
             cluster_maximum=cluster.max_workers,
             speed=cluster.upscaling_speed,
-            workers=join(self._pods(cluster, pods), answer, history),
+            workers=join(worker_pods(cluster, pods, nodes, self._clock.wall()), answer, history),
             asked=answer,
             memory=scaled.memory,
             now=now,
         )
-
-    def _pods(self, cluster: RayCluster, pods: Sequence[PodView]) -> Sequence[WorkerPod]:
-        head = head_of(cluster, pods)
-        wall = self._clock.wall()
-        since = head.ready_changed if head is not None and head.ready else wall.timestamp()
-        found = []
-        for pod in pods:
-            if pod.role is Role.HEAD and pod is not head:
-                continue
-            health = health_of(pod, None, since, cluster.join_seconds, wall)
-            age = max(0.0, wall.timestamp() - pod.created)
-            found.append(
-                WorkerPod(
-                    name=pod.name,
-                    type=pod.pod_type,
-                    verdict=_verdict(pod, health.verdict, age),
-                    head=pod is head,
-                    fingerprint=pod.fingerprint,
-                    why=f"{pod.reason}: {pod.message}" if pod.message else pod.reason,
-                    age=age,
-                )
-            )
-        return found
 
     def _log(
         self,
@@ -267,7 +286,6 @@ _REASONS = {
 }
 _STAYING = COUNTED - {WorkerState.DRAINING}
 _ON_THEIR_WAY = frozenset({WorkerState.REQUESTED, WorkerState.PENDING, WorkerState.STARTING})
-_PATIENT_WITH_SCHEDULER: Seconds = 60.0
 
 
 def _offers(cluster: RayCluster, memory: Memory) -> tuple[TypeOffer, ...]:
@@ -280,19 +298,3 @@ def _offers(cluster: RayCluster, memory: Memory) -> tuple[TypeOffer, ...]:
         )
         for pod_type in cluster.pod_types
     )
-
-
-def _verdict(pod: PodView, verdict: Verdict, age: Seconds) -> PodVerdict:
-    match verdict:
-        case Verdict.READY:
-            return PodVerdict.READY
-        case Verdict.STARTING | Verdict.UNREADY:
-            return PodVerdict.STARTING if pod.scheduled else PodVerdict.PENDING
-        case Verdict.UNSCHEDULABLE:
-            return PodVerdict.PENDING if age < _PATIENT_WITH_SCHEDULER else PodVerdict.UNSCHEDULABLE
-        case Verdict.CANNOT_START | Verdict.CRASH_LOOPING | Verdict.NEVER_JOINED:
-            return PodVerdict.FAILING
-        case Verdict.ENDED | Verdict.UNREADY_TOO_LONG | Verdict.LOST_BY_RAY:
-            return PodVerdict.GONE_BAD
-        case Verdict.TERMINATING | Verdict.STUCK_TERMINATING:
-            return PodVerdict.TERMINATING

@@ -110,13 +110,13 @@ class Controller:
         if self._running:
             self._queue.add(key)
 
-    async def _answered(self, key: ClusterKey, answer: Snapshot) -> bool:
+    async def _answered(self, key: ClusterKey, answer: Snapshot, nodes: RayView) -> bool:
         """Have a head's answer made a plan; return whether the next one is wanted soon."""
         view = self._cache.find_cluster(key)
         if view is None or view.deleting or isinstance(view.spec, SpecError) or view.spec.suspend:
             return False
         state = self._states.get(key, view.uid, view.generation, self._clock.monotonic())
-        tick = await self._autoscaler.look(view.spec, self._own_pods(view, state), answer)
+        tick = await self._autoscaler.look(view.spec, self._own_pods(view, state), answer, nodes)
         self._tell(view, tick.notes, ClusterLog(_log, key))
         if tick.feedback is not None:
             await self._heads.report(key, tick.feedback)
@@ -205,12 +205,13 @@ class Controller:
     def _observe(self, view: ClusterView, cluster: RayCluster, state: ClusterState) -> Observed:
         services = [service for service in self._cache.list_services(view.key) if service.owner == view.uid]
         shown = self._own_pods(view, state)
-        state.keep(frozenset(pod.uid for pod in shown))
+        state.keep(shown, self._clock.monotonic())
         return Observed(
             pods=shown,
             service_fingerprint=next((s.fingerprint for s in services if not s.deleting), None),
             status=view.status,
             ray=self._ask_ray(cluster, shown, state),
+            left=frozenset(state.left),
             unmet=self._autoscaler.unmet(cluster),
             drains=state.drains,
             troubles=state.standing(self._clock.wall()),

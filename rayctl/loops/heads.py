@@ -62,7 +62,7 @@ class Gcs(Protocol):
         """Close the connection."""
 
 
-OnAnswer = Callable[[ClusterKey, Snapshot], Awaitable[bool]]
+OnAnswer = Callable[[ClusterKey, Snapshot, RayView], Awaitable[bool]]
 
 Connect = Callable[[str], Gcs]
 """Makes a connection to ``host:port``; no network before its first call."""
@@ -224,7 +224,7 @@ class Heads:
         head.failures, head.heard = 0, self._clock.monotonic()
         head.view = ray_view(head.life, snapshot.nodes, self._clock.wall().timestamp(), wanted=wanted)
         try:
-            head.busy = await self._answered(key, snapshot)
+            head.busy = await self._answered(key, snapshot, head.view)
         except GcsError as error:
             log.info("what was planned could not be told to Ray: %s", error)
         except Exception:
@@ -243,7 +243,7 @@ class Heads:
         return max(period, len(self._heads) / POLLS_A_SECOND)
 
 
-async def _ignore(_: ClusterKey, __: Snapshot) -> bool:
+async def _ignore(_: ClusterKey, __: Snapshot, ___: RayView) -> bool:
     return False
 
 

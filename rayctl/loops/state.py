@@ -5,15 +5,19 @@ All of it may be lost: a new leader starts without, and at worst asks the API se
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from rayctl.api.moment import Monotonic
-from rayctl.api.names import ClusterKey, TypeName, Uid
+from rayctl.api.moment import Monotonic, Seconds
+from rayctl.api.names import ClusterKey, PodName, TypeName, Uid
 from rayctl.api.observed import PodView
 from rayctl.core.reconcile.actions import Note
 from rayctl.core.reconcile.seen import Drain
 from rayctl.core.reconcile.trouble import Trouble, ended, is_past, worse
+
+_REMEMBERED: Seconds = 120.0
+"""Ray knows for at most about a minute of a node that it has not yet noticed to be dead."""
 
 
 @dataclass(slots=True)
@@ -32,13 +36,21 @@ class ClusterState:
     """Pods that we deleted and that are still in sight. The API marks an ended one not even then."""
     drains: dict[Uid, Drain] = field(default_factory=dict)
     """Drains that were asked for, by the pod's UID. A new leader finds them in what Ray says."""
+    left: dict[PodName, Monotonic] = field(default_factory=dict)
+    """Pods that were deleted and are gone, and since when: their successors get other names."""
+    _leaving: dict[Uid, PodName] = field(default_factory=dict)
     told: frozenset[Note] = frozenset()
     """What is told already for as long as it stays so."""
     service_trouble: Trouble | None = None
     told_deleting: bool = False
 
-    def keep(self, present: frozenset[Uid]) -> None:
-        """Forget pods that are gone."""
+    def keep(self, pods: Iterable[PodView], at: Monotonic) -> None:
+        """Forget pods that are gone, but for their names."""
+        present = {pod.uid for pod in pods}
+        for uid in self._leaving.keys() - present:
+            self.left[self._leaving[uid]] = at
+        self._leaving = {pod.uid: pod.name for pod in pods if pod.deleting}
+        self.left = {name: since for name, since in self.left.items() if at - since < _REMEMBERED}
         self.removed &= present
         for uid in self.drains.keys() - present:
             del self.drains[uid]

@@ -34,7 +34,7 @@ class Following:
     answers: int = 0
     fault: Exception | None = None
 
-    async def take(self, _: ClusterKey, answer: Snapshot) -> bool:
+    async def take(self, _: ClusterKey, answer: Snapshot, __: RayView) -> bool:
         self.answers += 1
         if self.fault is not None:
             raise self.fault

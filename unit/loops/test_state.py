@@ -27,6 +27,19 @@ def test_pods_that_were_there_before_the_last_end_count_no_more() -> None:
     assert state_after(*((0, 10 + n) for n in range(8))).standing(NOW) == ()
 
 
+def test_names_of_pods_that_were_deleted_are_remembered_for_a_while_and_not_of_those_that_just_vanished() -> (
+    None
+):
+    state = ClusterState(UID, 1, Monotonic(0))
+    state.keep([a_pod("deleted", deleting=True), a_pod("relabelled")], Monotonic(1))
+
+    state.keep([], Monotonic(2))
+    assert set(state.left) == {"deleted"}
+
+    state.keep([], Monotonic(130))
+    assert not state.left
+
+
 def test_ends_of_long_ago_are_forgotten() -> None:
     state = state_after((0, 10), (11, 20))
 

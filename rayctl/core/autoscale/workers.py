@@ -50,6 +50,7 @@ class WorkerPod:
     """Kubernetes' words for a bad verdict, or what it waits for."""
     age: Seconds = 0.0
     """Since it was made."""
+    ip: str = ""
 
 
 class WorkerState(StrEnum):
@@ -136,10 +137,16 @@ def join(pods: Iterable[WorkerPod], snapshot: Snapshot, history: History) -> tup
     return tuple(workers)
 
 
+def may_be_of(node: RayNode, ip: str) -> bool:
+    """Return whether a node of a pod's name was in that pod, by its address: a namesake had another."""
+    return not (ip and node.ip and ip != node.ip)
+
+
 def _worker(pod: WorkerPod, nodes: Sequence[RayNode], history: History) -> Worker:
     living = sorted((node for node in nodes if node.status is not NodeStatus.DEAD), key=_freshest)
     node = living[0] if living else None
-    state = _state(pod, node, history, seen=pod.name in history.joined or len(nodes) > 0)
+    died = any(may_be_of(each, pod.ip) for each in nodes)
+    state = _state(pod, node, history, lost=not died and pod.name in history.joined)
     if len(living) > 1 and state is WorkerState.IDLE:
         # The container started again and Ray does not yet know that its first node is dead. Whichever of the
         # two is the dead one, a drain of it would be accepted, and the pod removed with the live one in it.
@@ -167,7 +174,7 @@ def _freshest(node: RayNode) -> tuple[int, NodeId]:
     return node.idle_ms, node.node_id
 
 
-def _state(pod: WorkerPod, node: RayNode | None, history: History, *, seen: bool) -> WorkerState:
+def _state(pod: WorkerPod, node: RayNode | None, history: History, *, lost: bool) -> WorkerState:
     if pod.verdict is PodVerdict.TERMINATING:
         return WorkerState.TERMINATING
     if pod.head:
@@ -176,7 +183,8 @@ def _state(pod: WorkerPod, node: RayNode | None, history: History, *, seen: bool
     if pod.verdict is PodVerdict.GONE_BAD:
         return WorkerState.LOST
     if node is None:
-        return WorkerState.LOST if seen else _unjoined(pod.verdict)
+        # One whose node died is not lost before its verdict says so: its container may start again.
+        return WorkerState.LOST if lost else _unjoined(pod.verdict)
     if node.status is NodeStatus.DRAINING or pod.name in history.drained:
         return WorkerState.DRAINING
     return WorkerState.IDLE if _is_idle(node) else WorkerState.RUNNING

@@ -35,6 +35,9 @@ def head_ready(cluster: RayCluster, seen: Observed, head: PodView | None, away: 
     if seen.service_trouble is not None and not away.told:
         # Nobody would reach the head, its workers neither.
         reason, message = Reason.FAILED_SERVICE, seen.service_trouble.message
+    elif head is not None and trouble is not None:
+        # It is one in a row of heads that failed.
+        reason, message = trouble.reason, f"{_waiting_for(head)}; {trouble.message}"
     elif head is not None:
         reason, message = Reason.HEAD_STARTING, _waiting_for(head)
     elif away.told:

@@ -47,8 +47,10 @@ def decide(
     head = head_of(cluster, seen.pods)
     ray = seen.ray if isinstance(seen.ray, Silence) else seen.view_of(session_of(head) if head else "")
     removal = Removal(head is not None and head.ready, ray, seen.drains, cluster.drain_seconds)
-    names = {pod.name for pod in seen.pods}
-    work = Worklist(cluster, head, removal, now, taken=names, live=live_by_type(seen.pods))
+    taken = {pod.name for pod in seen.pods} | seen.left
+    if removal.view is not None:
+        taken |= removal.view.dead  # Ray goes by names, and remembers them
+    work = Worklist(cluster, head, removal, now, taken, live_by_type(seen.pods))
     work.planned = leave is not None
     work.leave = {PodName(each.pod): each for each in leave or ()}
     _replace_failed(work, seen)
@@ -119,7 +121,7 @@ def _replace_failed(work: Worklist, seen: Observed) -> None:
     joining_since = head.ready_changed if head is not None and head.ready else work.now.timestamp()
     leaving = {pod.name for pod in work.removal.leaving(seen.pods)}
     for pod in seen.pods:
-        if pod.ready and not pod.deleting and not (ray is not None and pod.name in ray.dead):
+        if pod.ready and not pod.deleting and not (ray is not None and ray.has_lost(pod)):
             continue  # nearly all of them, nearly always
         health = health_of(pod, ray, joining_since, work.cluster.join_seconds, work.now)
         work.wake_by(health.due)

@@ -78,7 +78,7 @@ def health_of(
     if pod.deleting:
         hangs = pod.ends_by + LATE_TO_END if pod.ends_by else math.inf
         return _by(at, hangs, Verdict.TERMINATING, Verdict.STUCK_TERMINATING)
-    if pod.started and not pod.finished and ray is not None and pod.name in ray.dead:
+    if pod.started and not pod.finished and ray is not None and ray.has_lost(pod):
         return _by(at, pod.started + RESTART_IN_PLACE, Verdict.UNREADY, Verdict.LOST_BY_RAY)
     known = _at_once(pod)
     return _starting(pod, joining_since, patience, at) if known is None else Health(known)

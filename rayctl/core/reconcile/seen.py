@@ -9,6 +9,7 @@ from rayctl.api.names import PodName, TypeName, Uid
 from rayctl.api.observed import PodView
 from rayctl.api.status import RayClusterStatus
 from rayctl.core.autoscale.demand import NodeStatus, RayNode
+from rayctl.core.autoscale.workers import may_be_of
 from rayctl.core.reconcile.trouble import Trouble
 
 
@@ -31,6 +32,10 @@ class RayView:
 
     0 while something has, and while a program of a user is connected.
     """
+
+    def has_lost(self, pod: PodView) -> bool:
+        """Return whether Ray had a node in that very pod and has it no more; not in a namesake before it."""
+        return pod.name in self.dead and may_be_of(self.nodes[pod.name], pod.ip)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,8 @@ class Observed:
     status: RayClusterStatus
     ray: RayView | Silence | None = None
     """None: its GCS has not been asked yet."""
+    left: frozenset[PodName] = frozenset()
+    """Names of pods that are gone since a moment: others may still take a namesake for them."""
     unmet: tuple[str, ...] = ()
     """What the planner cannot give, in sentences."""
     drains: Mapping[Uid, Drain] = field(default_factory=dict)

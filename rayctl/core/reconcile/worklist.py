@@ -36,7 +36,7 @@ class Worklist:
     removal: Removal
     now: datetime
     taken: set[PodName]
-    """Names that exist, or are about to."""
+    """Names that exist, are about to, or are remembered as another pod's."""
     live: Mapping[tuple[Role, TypeName], Sequence[PodView]]
     """The pods that were live when the pass began."""
     services: list[ApplyService] = field(default_factory=list)

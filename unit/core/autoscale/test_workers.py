@@ -100,11 +100,25 @@ IDLE = a_node(status=NodeStatus.IDLE, idle_ms=90_000)
         pytest.param(replace(POD, verdict=PodVerdict.FAILING), [], NOTHING, WorkerState.STUCK, id="failing"),
         pytest.param(POD, [], HAD_JOINED, WorkerState.LOST, id="46 was in Ray and is not any more"),
         pytest.param(
-            POD,
+            replace(POD, verdict=PodVerdict.GONE_BAD),
             [a_node(status=NodeStatus.DEAD)],
             NOTHING,
             WorkerState.LOST,
             id="43 dead in Ray, the pod runs",
+        ),
+        pytest.param(
+            replace(POD, verdict=PodVerdict.STARTING),
+            [a_node(status=NodeStatus.DEAD)],
+            HAD_JOINED,
+            WorkerState.STARTING,
+            id="dead in Ray, the pod may be starting again",
+        ),
+        pytest.param(
+            replace(POD, verdict=PodVerdict.STARTING, ip="10.0.0.2"),
+            [a_node(status=NodeStatus.DEAD)],
+            NOTHING,
+            WorkerState.STARTING,
+            id="dead in Ray is a namesake",
         ),
         pytest.param(
             POD,

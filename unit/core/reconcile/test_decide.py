@@ -21,6 +21,7 @@ from unit.core.reconcile.passes import (
     HEAD,
     NOW,
     WORKER,
+    a_view,
     apply,
     created,
     deleted,
@@ -53,6 +54,20 @@ def test_workers_are_made_for_the_session_of_the_head_that_is_there() -> None:
     (create,) = decision.actions
     assert isinstance(create, CreatePod)
     assert session_in(create) == "abc.2"
+
+
+def test_a_name_that_somebody_remembers_as_another_pods_is_not_given_again() -> None:
+    cluster, head = a_cluster(workers=1), a_pod("h", head=True)
+
+    (first,) = pass_over(cluster, seen(cluster, head)).actions
+    assert isinstance(first, CreatePod)
+    dead_in_ray = seen(cluster, head, ray=a_view(dead=(first.name,)))
+    deleted_just_now = seen(cluster, head, left=frozenset({first.name}))
+
+    for observed in (dead_in_ray, deleted_just_now):
+        (second,) = pass_over(cluster, observed).actions
+        assert isinstance(second, CreatePod)
+        assert (second.slot, second.name != first.name) == (first.slot, True)
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,11 @@ import pytest
 
 from rayctl.api.names import Role
 from rayctl.api.observed import PodView
+from rayctl.core.autoscale.demand import NodeId, NodeStatus, RayNode
 from rayctl.core.reconcile.health import Health, Verdict, health_of
+from rayctl.core.reconcile.seen import ray_view
 from unit.builders import a_pod
-from unit.core.reconcile.passes import a_view
+from unit.core.reconcile.passes import WORKER, a_view
 
 AT = 1_000_000.0
 NOW = datetime.fromtimestamp(AT, UTC)
@@ -24,6 +26,10 @@ def starting(**fields: Any) -> PodView:
 def was_ready(seconds: float, **fields: Any) -> PodView:
     """A pod that became not ready so many seconds ago."""
     return a_pod("w", ready=False, started=AT - 2000, ready_changed=AT - seconds, **fields)
+
+
+def a_dead_node(pod: str, ip: str) -> RayNode:
+    return RayNode(NodeId("01"), pod, WORKER, NodeStatus.DEAD, {}, {}, {}, 0, frozenset(), ip)
 
 
 def judge(pod: PodView, patience: int = 600, since: float = SINCE, **ray: tuple[str, ...]) -> Health:
@@ -92,3 +98,12 @@ def test_what_ray_has_lost_may_be_restarting_in_place_for_half_a_minute() -> Non
     assert judge(restarted, dead=("w",)) == Health(Verdict.UNREADY, AT + 20)
     assert judge(running, idle=("w",)).verdict is Verdict.READY
     assert judge(running, idle=()).verdict is Verdict.READY, "Ray may not know it yet"
+
+
+def test_what_ray_lost_of_a_namesake_says_nothing_of_a_pod() -> None:
+    view = ray_view("life", [a_dead_node("w", ip="10.0.0.1")], AT)
+
+    assert view.has_lost(a_pod("w", ip="10.0.0.1"))
+    assert view.has_lost(a_pod("w", ip="")), "it is not known where it is"
+    assert not view.has_lost(a_pod("w", ip="10.0.0.2"))
+    assert not view.has_lost(a_pod("x", ip="10.0.0.1"))

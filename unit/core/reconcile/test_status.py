@@ -10,11 +10,13 @@ from rayctl.api.document import FieldError, SpecError
 from rayctl.api.names import Uid
 from rayctl.api.observed import ClusterView
 from rayctl.api.status import Phase, RayClusterStatus, settle
+from rayctl.core.reconcile.actions import Reason
 from rayctl.core.reconcile.decide import refuse
 from rayctl.core.reconcile.seen import Silence
 from rayctl.core.reconcile.trouble import Trouble
 from unit.builders import KEY, UID, a_cluster, a_pod, a_pod_type
 from unit.core.reconcile.passes import (
+    HEAD,
     NOW,
     pass_over,
     seen,
@@ -91,6 +93,21 @@ def test_a_service_that_is_refused_is_told_also_while_the_head_starts() -> None:
     assert (told.true, told.reason) == (False, "FailedService")
     assert told.message == "exceeded quota: no Services"
     assert status.phase == Phase.ERROR
+
+
+def test_a_head_that_keeps_failing_is_an_error_also_while_the_next_one_starts() -> None:
+    cluster = a_cluster()
+    trouble = Trouble(2, NOW.timestamp() - 5, "it did not join Ray in time", Reason.POD_ENDED)
+    head = a_pod("h", head=True, ready=False)
+
+    starting = pass_over(cluster, seen(cluster, head, troubles=((HEAD, trouble),))).status
+    ready = pass_over(cluster, seen(cluster, a_pod("h", head=True), troubles=((HEAD, trouble),))).status
+
+    told = starting.find_condition("HeadReady")
+    assert told is not None
+    assert (told.reason, told.message) == ("PodEnded", "waiting for Ray; it did not join Ray in time")
+    assert starting.phase == Phase.ERROR
+    assert ready.phase != Phase.ERROR
 
 
 def test_a_spec_that_cannot_be_understood_touches_nothing_and_is_told_once() -> None:

@@ -1,0 +1,67 @@
+"""Plans and what passes go by, with the head's answers made up."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from rayctl.api.names import PodName, TypeName, Uid
+from rayctl.clock import SystemClock
+from rayctl.core.autoscale.demand import NodeId, NodeStatus, RayNode, Snapshot
+from rayctl.core.reconcile.seen import ray_view
+from rayctl.core.reconcile.slots import session_of
+from rayctl.loops import autoscaler as autoscaler_module
+from rayctl.loops.autoscaler import Autoscaler
+from unit.builders import a_cluster, a_pod
+from unit.core.autoscale.situations import a_snapshot, demand
+
+HEAD = a_pod("h", head=True, ip="10.0.0.1")
+WORKER = TypeName("worker-node")
+CLUSTER = replace(a_cluster(workers=1), max_workers=9)
+CLUSTER = replace(
+    CLUSTER,
+    pod_types=tuple(replace(kind, max_workers=9, ray_resources={"CPU": 1}) for kind in CLUSTER.pod_types),
+)
+
+
+def a_node(pod: str, kind: str, status: NodeStatus) -> RayNode:
+    return RayNode(NodeId(f"node-of-{pod}"), pod, kind, status, {}, {}, {}, 0, frozenset())
+
+
+def an_answer(*workers: str, tasks: int = 0) -> Snapshot:
+    nodes = [a_node("h", "head-node", NodeStatus.RUNNING)]
+    nodes += [a_node(name, WORKER, NodeStatus.RUNNING) for name in workers]
+    return a_snapshot(*([demand(times=tasks, CPU=1)] if tasks else []), nodes=tuple(nodes))
+
+
+async def look(autoscaler: Autoscaler, answer: Snapshot, *pods: str) -> None:
+    shown = (HEAD, *(a_pod(name, ordinal=place) for place, name in enumerate(pods)))
+    await autoscaler.look(CLUSTER, shown, answer, ray_view(session_of(HEAD), answer.nodes, 0.0))
+
+
+async def test_a_plan_is_of_the_head_that_asked_and_another_one_starts_at_the_minimum() -> None:
+    autoscaler = Autoscaler(SystemClock())
+    await look(autoscaler, an_answer("a", tasks=3), "a")
+
+    asked = autoscaler.wishes(CLUSTER, (HEAD,))
+    other = autoscaler.wishes(CLUSTER, (a_pod("h2", head=True, uid=Uid("other")),))
+    none = autoscaler.wishes(CLUSTER, ())
+
+    assert sum(asked.targets.values()) > 1
+    assert (sum(other.targets.values()), other.leave) == (1, None)
+    assert (sum(none.targets.values()), none.leave) == (1, None)
+
+
+async def test_what_is_refused_while_a_plan_is_made_is_not_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(autoscaler_module, "_MANY_STEPS", -1)
+    autoscaler = Autoscaler(SystemClock())
+    planning = asyncio.create_task(look(autoscaler, an_answer("a", tasks=3), "a"))
+    await asyncio.sleep(0)
+
+    autoscaler.refused_drain(CLUSTER, PodName("a"))
+    autoscaler.refused_pod(CLUSTER, WORKER, "exceeded quota")
+    await planning
+
+    memory = autoscaler._of(CLUSTER).memory
+    assert set(memory.kept_at) == {"a"}
+    assert set(memory.blocks) == {WORKER}
