@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from rayctl.api.moment import Monotonic
-from rayctl.api.names import TypeName
+from rayctl.api.names import NODE_GROUP, TypeName
 from rayctl.core.autoscale.demand import GRAIN, Amounts, Demand, NodeId, Snapshot
 from rayctl.core.autoscale.memory import Memory
-from rayctl.core.autoscale.offer import NODE_GROUP, TypeOffer
+from rayctl.core.autoscale.offer import TypeOffer
 from rayctl.core.autoscale.situation import Situation
 from rayctl.core.autoscale.workers import PodVerdict, Worker, WorkerState
 

@@ -42,6 +42,9 @@ EFFECTS: Mapping[str, Effect] = {
     "spec.podTypes[].rayResources": Effect.PODS,
     "spec.podTypes[].setupCommands": Effect.PODS,
     "spec.podTypes[].workerSetupCommands": Effect.PODS,
+    "spec.podTypes[].labels": Effect.PODS,
+    "spec.podTypes[].priority": Effect.NOTHING,
+    "spec.podTypes[].idleTimeoutSeconds": Effect.NOTHING,
     "spec.podTypes[].upgradeStrategy": Effect.NOTHING,
     "spec.podTypes[].podConfig": Effect.PODS,
 }

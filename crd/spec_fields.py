@@ -5,7 +5,7 @@ from __future__ import annotations
 from crd.pod import POD
 from crd.schema import LABEL_LENGTH, Field, Rule, Shape, Side
 from rayctl.api.document import MAX_COUNT, Document, Json
-from rayctl.api.name_rules import LONGEST_NAME, MOST_RESOURCES
+from rayctl.api.name_rules import LONGEST_NAME, MOST_LABELS, MOST_RESOURCES
 from rayctl.api.names import head_service_name
 from rayctl.api.quantity import MAX_AMOUNT
 from rayctl.api.raycluster import HeadService, PodType, RayCluster, ServicePort
@@ -152,6 +152,25 @@ POD_TYPE = Shape(
             "workerSetupCommands",
             "setup_commands",
             "The same as setupCommands, which it replaces where both are given.",
+        ),
+        Field(
+            "labels",
+            "labels",
+            """Labels of this type's Ray nodes, which tasks, actors and placement groups select by
+            (label_selector), such as {"zone": "a"}. Ray adds ray.io/node-group, the type's name.""",
+            limits={"additionalProperties": {"type": "string"}, "maxProperties": MOST_LABELS},
+        ),
+        Field(
+            "priority",
+            "priority",
+            """Where several types would do, those of a higher priority are used up to their maxWorkers before
+            one of a lower priority is touched.""",
+        ),
+        Field(
+            "idleTimeoutSeconds",
+            "idle_seconds",
+            """A worker of this type that has had nothing to do for so long is removed. Left out: the
+            cluster's idleTimeoutMinutes.""",
         ),
         Field(
             "upgradeStrategy",

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 
 from rayctl.api.document import Reader, shown
-from rayctl.api.names import TypeName, head_service_name
+from rayctl.api.names import NODE_GROUP, TypeName, head_service_name
 
 LONGEST_NAME = 63 - len(head_service_name(""))
 """Of a RayCluster: its head's Service is called after it, and has a DNS label for a name."""
@@ -17,8 +17,12 @@ LONGEST_NAME = 63 - len(head_service_name(""))
 MOST_RESOURCES = 256
 """Of a pod type; Ray is told of them in an environment variable, and Linux limits its length."""
 
+MOST_LABELS = 64
+"""Of a pod type's Ray nodes."""
+
 _LONGEST_RESOURCE = 253
 _CLUSTER = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
+_LABEL_PREFIX = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _LABEL_VALUE = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 
 
@@ -67,3 +71,21 @@ def check_resource_names(pod_type: Reader) -> None:
             resources.wrong('""', "a resource without a name", "give it a name")
         elif len(name) > _LONGEST_RESOURCE:
             resources.wrong(name, f"a name of more than {_LONGEST_RESOURCE} characters", "shorten it")
+
+
+def check_node_labels(pod_type: Reader) -> None:
+    """Note what is wrong with a pod type's ``labels``, which follow the rules of Kubernetes' labels."""
+    labels = pod_type.inner("labels")
+    if len(labels.value) > MOST_LABELS:
+        problem = f"{len(labels.value)} labels are more than the {MOST_LABELS} that there may be"
+        pod_type.wrong("labels", problem, "name those that tasks select by")
+    rule = "write letters, digits, '-', '_' and '.', the first and last a letter or digit, 63 at most"
+    for key, value in labels.value.items():
+        prefix, slash, name = key.rpartition("/")
+        if not _LABEL_VALUE.fullmatch(name) or (slash and not _LABEL_PREFIX.fullmatch(prefix)):
+            fix = f"{rule}; in front of it may stand a domain and '/'"
+            labels.wrong(shown(key), "it cannot be the name of a label", fix)
+        elif key == NODE_GROUP:
+            labels.wrong(key, "Ray's nodes have their pod type's name there", "take it away")
+        elif isinstance(value, str) and value and not _LABEL_VALUE.fullmatch(value):
+            labels.wrong(key, f"{shown(value)} cannot be a label's value", rule)

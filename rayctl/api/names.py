@@ -31,6 +31,9 @@ LABEL_HEAD_INCARNATION = "cluster.ray.io/head-incarnation"
 """On the head: which one it is. The Service selects by it: an earlier head that hangs, or is about to end,
 must not be taken for Ray by workers of the next."""
 
+NODE_GROUP = "ray.io/node-group"
+"""The label that Ray puts on each of its nodes from RAY_NODE_TYPE_NAME."""
+
 LABEL_LEADER = "cluster.ray.io/leader"
 """On the operator's own pods: ``"true"`` on the one that leads."""
 

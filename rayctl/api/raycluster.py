@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from rayctl.api.document import Document, Json, Reader, SpecError, shown
-from rayctl.api.name_rules import check_cluster_name, check_resource_names, check_types
+from rayctl.api.moment import Seconds
+from rayctl.api.name_rules import check_cluster_name, check_node_labels, check_resource_names, check_types
 from rayctl.api.names import ClusterKey, TypeName, Uid
 from rayctl.api.pod_rules import check_arguments, check_pod
 from rayctl.api.quantity import ResourceSet, parse_amount
@@ -67,6 +68,12 @@ class PodType:
     """``rayResources``, zeros included; None where they are not given."""
     setup_commands: tuple[str, ...] = ()
     """``workerSetupCommands`` where given, else ``setupCommands``."""
+    labels: Mapping[str, str] | None = None
+    """Of its Ray nodes, for label selectors; None where they are not given."""
+    priority: int = 0
+    """Types of a higher one are used up before those of a lower one are touched."""
+    idle_seconds: int | None = None
+    """``idleTimeoutSeconds``; None: the cluster's."""
     upgrade: UpgradeStrategy | None = None
     """None: the cluster's."""
 
@@ -121,6 +128,11 @@ class RayCluster:
         if pod_type.max_workers is not None:
             return pod_type.max_workers
         return 0 if pod_type.name == self.head_type else self.max_workers
+
+    def idle_timeout_of(self, pod_type: PodType) -> Seconds:
+        """Return for how long a worker of a type has nothing to do before it goes."""
+        own = pod_type.idle_seconds
+        return self.idle_timeout_minutes * 60 if own is None else own
 
     def upgrade_of(self, pod_type: PodType) -> UpgradeStrategy:
         """Return how an edit of a type is rolled out."""
@@ -180,6 +192,7 @@ def _pod_type(reader: Reader, cluster: str) -> PodType:
         )
     check_pod(reader, cluster)
     check_resource_names(reader)
+    check_node_labels(reader)
     check_arguments(reader, "setupCommands")
     check_arguments(reader, "workerSetupCommands")
     setup = reader.texts("setupCommands")
@@ -192,6 +205,9 @@ def _pod_type(reader: Reader, cluster: str) -> PodType:
         max_workers=reader.count("maxWorkers"),
         ray_resources=_ray_resources(reader) if "rayResources" in reader.value else None,
         setup_commands=(setup or ()) if worker_setup is None else worker_setup,
+        labels=reader.strings("labels") if "labels" in reader.value else None,
+        priority=reader.count("priority") or 0,
+        idle_seconds=reader.count("idleTimeoutSeconds"),
         upgrade=parse_strategy(strategy) if "upgradeStrategy" in reader.value else None,
     )
 

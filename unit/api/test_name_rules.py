@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from rayctl.api.document import SpecError
-from rayctl.api.name_rules import LONGEST_NAME, MOST_RESOURCES
+from rayctl.api.name_rules import LONGEST_NAME, MOST_LABELS, MOST_RESOURCES
 from rayctl.api.raycluster import parse_cluster
 from unit.builders import a_cluster_document
 
@@ -48,6 +48,32 @@ def test_a_type_that_cannot_be_a_label_is_refused(name: str) -> None:
 
     assert error.startswith("spec.podTypes[1].name: ")
     assert "cannot be a pod's label, which it becomes; write letters, digits," in error
+
+
+def test_a_types_nodes_may_have_labels_of_kubernetes_form() -> None:
+    labels = {"zone": "a", "example.com/rack": "R_2.b", "ray.io/market-type": "spot", "bare": ""}
+
+    assert errors_of(with_worker(labels=labels)) == []
+
+
+@pytest.mark.parametrize(
+    ("labels", "problem"),
+    [
+        ({"-zone": "a"}, "labels.'-zone': it cannot be the name of a label"),
+        ({"Ex ample/zone": "a"}, "labels.'Ex ample/zone': it cannot be the name of a label"),
+        ({"zone": "a b"}, "labels.zone: 'a b' cannot be a label's value"),
+        ({"zone": 1}, "labels.zone: a number where a string is needed"),
+        (
+            {"ray.io/node-group": "a"},
+            "labels.ray.io/node-group: Ray's nodes have their pod type's name there",
+        ),
+        ({str(n): "" for n in range(MOST_LABELS + 1)}, "labels: 65 labels are more than the 64"),
+    ],
+)
+def test_a_label_that_ray_would_not_take_is_refused(labels: dict[str, Any], problem: str) -> None:
+    (error,) = errors_of(with_worker(labels=labels))
+
+    assert error.startswith(f"spec.podTypes[1].{problem}")
 
 
 def test_the_types_that_there_are_are_named_as_far_as_they_can_be_read() -> None:

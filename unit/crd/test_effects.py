@@ -31,6 +31,9 @@ EDITS: dict[str, Any] = {
     "spec.podTypes[].rayResources": {"CPU": 9},
     "spec.podTypes[].setupCommands": ["true"],
     "spec.podTypes[].workerSetupCommands": ["true"],
+    "spec.podTypes[].labels": {"zone": "a"},
+    "spec.podTypes[].priority": 3,
+    "spec.podTypes[].idleTimeoutSeconds": 3,
     "spec.podTypes[].upgradeStrategy": {"type": "Recreate"},
     "spec.podTypes[].podConfig": a_pod_config(image="another"),
 }

@@ -6,14 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from rayctl.api.moment import Seconds
-from rayctl.api.names import TypeName
+from rayctl.api.names import NODE_GROUP, TypeName
 from rayctl.api.raycluster import PodType, RayCluster
 from rayctl.core.autoscale.demand import GRAIN, Amounts
 from rayctl.core.autoscale.workers import Worker, WorkerState
 from rayctl.core.build.resources import offered_resources
-
-NODE_GROUP = "ray.io/node-group"
-"""The label that Ray puts on each node from RAY_NODE_TYPE_NAME."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +51,9 @@ def offer_of(cluster: RayCluster, pod_type: PodType, fingerprint: str, learnt: L
         resources=resources,
         maximum=cluster.max_of(pod_type),
         minimum=pod_type.min_workers,
-        labels={NODE_GROUP: pod_type.name},
-        idle_timeout=cluster.idle_timeout_minutes * 60,
+        labels={**(pod_type.labels or {}), NODE_GROUP: pod_type.name},
+        idle_timeout=cluster.idle_timeout_of(pod_type),
+        priority=pod_type.priority,
         fingerprint=fingerprint,
     )
 

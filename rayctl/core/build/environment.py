@@ -6,6 +6,7 @@ as measured with Ray 2.60 (docs/raycluster.md, "Environment").
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 
 from rayctl.api.document import Document, Reader
@@ -29,6 +30,9 @@ def environment(cluster: RayCluster, pod_type: PodType, role: Role, drain_second
         "RAY_AUTH_MODE": "disabled",
         DRAIN_TIMEOUT: str(drain_seconds),
     }
+    if pod_type.labels:
+        # Unlike --labels it reaches Ray whatever command starts it.
+        variables["RAY_OVERRIDE_LABELS"] = json.dumps(dict(sorted(pod_type.labels.items())))
     match role:
         case Role.HEAD:
             # Without it Ray keeps request_resources() from autoscalers that aren't its own.

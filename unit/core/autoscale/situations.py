@@ -9,7 +9,7 @@ from itertools import count
 from typing import Any
 
 from rayctl.api.moment import Monotonic
-from rayctl.api.names import TypeName
+from rayctl.api.names import NODE_GROUP, TypeName
 from rayctl.core.autoscale.demand import (
     GRAIN,
     Demand,
@@ -22,7 +22,7 @@ from rayctl.core.autoscale.demand import (
     Term,
 )
 from rayctl.core.autoscale.memory import Memory
-from rayctl.core.autoscale.offer import NODE_GROUP, TypeOffer
+from rayctl.core.autoscale.offer import TypeOffer
 from rayctl.core.autoscale.plan import plan
 from rayctl.core.autoscale.situation import Plan, Situation
 from rayctl.core.autoscale.workers import COUNTED, PodVerdict, Worker, WorkerState

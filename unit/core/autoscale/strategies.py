@@ -4,8 +4,9 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
+from rayctl.api.names import NODE_GROUP
 from rayctl.core.autoscale.demand import Demand, Gang, GroupId, Selector, Strategy
-from rayctl.core.autoscale.offer import NODE_GROUP, TypeOffer
+from rayctl.core.autoscale.offer import TypeOffer
 from rayctl.core.autoscale.situation import Situation
 from rayctl.core.autoscale.workers import PodVerdict, Worker, WorkerState
 from unit.core.autoscale.situations import (

@@ -21,7 +21,16 @@ def test_a_type_offers_what_the_spec_says() -> None:
     assert offer.resources["CPU"] == 3 * GRAIN
     assert offer.resources["Custom1"] == 2 * GRAIN
     assert (offer.minimum, offer.maximum, offer.idle_timeout) == (1, 7, 30.0)
-    assert offer.labels["ray.io/node-group"] == "a"
+    assert (offer.labels, offer.priority) == ({"ray.io/node-group": "a"}, 0)
+
+
+def test_a_types_own_labels_priority_and_idle_time_out_count() -> None:
+    kind = a_pod_type("a", labels={"zone": "north"}, priority=3, idle_seconds=0)
+
+    offer = offer_of(CLUSTER, kind, "f1", None)
+
+    assert offer.labels == {"zone": "north", "ray.io/node-group": "a"}
+    assert (offer.priority, offer.idle_timeout) == (3, 0)
 
 
 @pytest.mark.parametrize(

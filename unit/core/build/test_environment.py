@@ -52,6 +52,14 @@ def test_the_sum_of_the_types_counts_where_it_is_less_than_the_clusters_limit() 
     assert head["RAY_gcs_pull_resource_loads_period_milliseconds"] == "250"
 
 
+def test_ray_is_told_of_a_types_labels() -> None:
+    kind = a_pod_type(labels={"zone": "north", "rack": ""})
+
+    told = variables(Role.WORKER, pod_types=(a_pod_type("head-node"), kind))
+
+    assert told["RAY_OVERRIDE_LABELS"] == '{"rack": "", "zone": "north"}'
+
+
 def test_a_dollar_in_the_name_of_a_resource_is_not_the_kubelets() -> None:
     types = (a_pod_type("head", ray_resources={"$(HOME)": 1}),)
 
