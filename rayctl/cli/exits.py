@@ -12,3 +12,4 @@ class Exit(IntEnum):
     FAILED = 1
     USAGE = 2
     """Bad flags, or no cluster to talk to."""
+    NOT_FOUND = 3

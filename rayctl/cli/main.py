@@ -15,6 +15,7 @@ from typing import Protocol
 from rayctl.cli.exits import Exit
 
 _COMMANDS = {
+    "autoscaler": "show what a RayCluster is scaled to and why, or explain what would come of a demand",
     "operator": "run the operator: reconcile the RayClusters of one namespace, of several, or of all",
     "version": "print the version",
 }

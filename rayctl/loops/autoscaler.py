@@ -281,6 +281,7 @@ _REASONS = {
     Topic.LAUNCH: Reason.SCALING_UP,
     Topic.REMOVAL: Reason.SCALING_DOWN,
     Topic.INFEASIBLE: Reason.UNMET_DEMAND,
+    Topic.WAITING: Reason.UNMET_DEMAND,
     Topic.BLOCK: Reason.TYPE_BLOCKED,
     Topic.LIMIT: Reason.LIMIT_REACHED,
 }

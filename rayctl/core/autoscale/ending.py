@@ -14,7 +14,7 @@ from rayctl.core.autoscale.board import Board, Nomination
 from rayctl.core.autoscale.explain import Unmet, explainer
 from rayctl.core.autoscale.grant import Grant, nomination, nominations_of
 from rayctl.core.autoscale.leave import Leave, may_leave, waits_in_vain
-from rayctl.core.autoscale.memory import Memory
+from rayctl.core.autoscale.memory import SAY_AGAIN, Memory
 from rayctl.core.autoscale.offer import learn
 from rayctl.core.autoscale.remarks import Remark, launch_remarks, removal_remarks, standing_remarks
 from rayctl.core.autoscale.situation import Placement, Plan, Situation
@@ -55,16 +55,19 @@ class Ending:
         new = [*new_cells(self.outcome.whole), *new_cells(self.outcome.free)]
         coming = explain.coming(new, self.granted.later, self.granted.now)
         standing = self._standing(unmet)
+        now = self.situation.now
+        said = {text: at for text, at in self.memory.said.items() if now - at < SAY_AGAIN}
         remarks = (
             *launch_remarks(self.granted.now, coming),
             *removal_remarks(leave),
-            *(remark for remark in standing if remark.text not in self.memory.told),
+            *(remark for remark in standing if remark.text not in said),
         )
         memory = replace(
             self._remember(unneeded),
             needed=needed,
             held=held,
             told=frozenset(remark.text for remark in standing),
+            said=said | {remark.text: self.situation.now for remark in standing},
         )
         return Plan(
             targets=self._targets(leave),

@@ -34,6 +34,8 @@ class TypeReason:
 
     type: TypeName
     text: str
+    lasting: str = ""
+    """The same without what changes every second; '' where nothing does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,7 @@ class Explainer:
 
     def _of_group(self, group: Group, count: int) -> Iterable[Unmet]:
         verdict = self._verdict(group)
-        reasons = tuple(TypeReason(fresh.offer.name, self._why_not(group, fresh)) for fresh in self.types)
+        reasons = tuple(self._reason(fresh, self._why_not(group, fresh)) for fresh in self.types)
         for shape, number in _shared(group.parts, count):
             exactly = verdict
             if verdict is Verdict.INFEASIBLE and len(group.parts) > 1:
@@ -149,8 +151,8 @@ class Explainer:
         subject = hopeless[0] if hopeless else groups[0]
         together = want.gang.strategy is Strategy.STRICT_PACK and want.bundles > 1
         reasons = tuple(
-            TypeReason(
-                fresh.offer.name,
+            self._reason(
+                fresh,
                 self._why_not(subject, fresh, total=" in all" if together else "")
                 if hopeless
                 else self._why_not_all(groups, fresh),
@@ -190,6 +192,12 @@ class Explainer:
         if self.ledger.total + offer.hosts > self.ledger.cluster_maximum:
             return f"fits; maxWorkers {self.ledger.cluster_maximum} of the cluster reached"
         return f"fits; {self.ledger.room(offer)} more may be launched, too few for all at once"
+
+    def _reason(self, fresh: Fresh, text: str) -> TypeReason:
+        block = self.blocks.get(fresh.offer.name)
+        if block is None or not block.level or not text.startswith("fits"):
+            return TypeReason(fresh.offer.name, text)
+        return TypeReason(fresh.offer.name, text, f"fits; left alone for now, its pods are {block.cause}")
 
     def _blocked(self, block: Block, name: TypeName) -> str:
         when = max(0.0, block.until - self.now)

@@ -20,6 +20,9 @@ from rayctl.core.autoscale.demand import Amounts, Demand, GroupId, Snapshot
 from rayctl.core.autoscale.offer import Learnt, TypeOffer
 from rayctl.core.autoscale.workers import ALIVE, JOINED, UNJOINED, Worker
 
+SAY_AGAIN: Seconds = 300.0
+"""What goes and comes back sooner is not said again: a queue that is full now and then would fill the log."""
+
 SETTLING: Seconds = 30.0
 """After a change of leader, of session, or a restart of the GCS, nothing is removed for so long."""
 
@@ -79,7 +82,9 @@ class Memory:
     blocks: Mapping[TypeName, Block] = field(default_factory=dict)
     learnt: Mapping[TypeName, Learnt] = field(default_factory=dict)
     told: frozenset[str] = frozenset()
-    """What stands and has been said; it is said again when it has gone and come back."""
+    """What stands."""
+    said: Mapping[str, Monotonic] = field(default_factory=dict)
+    """What has been said, and when it stood last; it is said again when it comes back after a while."""
 
 
 def fresh_memory(now: Monotonic) -> Memory:

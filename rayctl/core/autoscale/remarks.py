@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from rayctl.api.names import TypeName
@@ -17,7 +17,7 @@ from rayctl.core.autoscale.wording import amount_text, demand_text, gang_text, s
 _SHOWN = 3
 """Demands that a sentence names."""
 
-_MOST_INFEASIBLE = 10
+_MOST_UNMET = 10
 """Shapes that get a sentence each."""
 
 
@@ -27,6 +27,7 @@ class Topic(StrEnum):
     LAUNCH = "launch"
     REMOVAL = "removal"
     INFEASIBLE = "infeasible"
+    WAITING = "waiting"
     BLOCK = "block"
     LIMIT = "limit"
 
@@ -79,18 +80,35 @@ def standing_remarks(
             f"The types' minWorkers together exceed the cluster's maxWorkers {cluster_maximum} by {missing}"
         )
         yield Remark(Topic.LIMIT, text, warning=True)
+    unmet = list(unmet)
     hopeless = [each for each in unmet if each.verdict is Verdict.INFEASIBLE]
-    for each in hopeless[:_MOST_INFEASIBLE]:
+    for each in hopeless[:_MOST_UNMET]:
         yield Remark(Topic.INFEASIBLE, _infeasible(each, offers), warning=True)
-    if len(hopeless) > _MOST_INFEASIBLE:
-        text = f"No available node type can fulfill {len(hopeless) - _MOST_INFEASIBLE} more shapes"
+    if len(hopeless) > _MOST_UNMET:
+        text = f"No available node type can fulfill {len(hopeless) - _MOST_UNMET} more shapes"
         yield Remark(Topic.INFEASIBLE, text, warning=True)
+    waiting = dict.fromkeys(_waiting(each) for each in unmet if each.verdict is Verdict.WAITING)
+    for text in list(waiting)[:_MOST_UNMET]:
+        yield Remark(Topic.WAITING, text)
+    if len(waiting) > _MOST_UNMET:
+        yield Remark(Topic.WAITING, f"{len(waiting) - _MOST_UNMET} more shapes wait")
     for name, block in blocks.items():
         if block.level:
             words = f": {block.message}" if block.message else ""
             wait = f"{block.until - block.since:.0f} s"
             text = f"Leaving type {name} alone for {wait}, its pods are {block.cause}{words}"
             yield Remark(Topic.BLOCK, text, warning=True)
+
+
+def _waiting(unmet: Unmet) -> str:
+    """Return what waits, without how many of it, and what keeps the types that would take it."""
+    if isinstance(unmet.subject, Gang):
+        what = gang_text(replace(unmet.subject, count=1))
+    else:
+        what = demand_text(replace(unmet.subject, count=1))
+    fitting = [reason for reason in unmet.reasons if reason.text.startswith("fits")] or unmet.reasons
+    reasons = (f"{each.type} {(each.lasting or each.text).replace('fits; ', 'fits, ')}" for each in fitting)
+    return f"{what.removeprefix('1 x ')} waits: {'; '.join(reasons)}"
 
 
 def _infeasible(unmet: Unmet, offers: Sequence[TypeOffer]) -> str:

@@ -82,7 +82,7 @@ def autoscaling(seen: Observed, head: PodView | None, away: Away) -> Condition:
     elif isinstance(seen.ray, Silence):
         reason, message = Reason.GCS_UNREACHABLE, seen.ray.why
     elif seen.ray is not None:
-        text = "; ".join(seen.unmet)[:_LONGEST]
+        text = "\n".join(seen.unmet)[:_LONGEST]
         return Condition(ConditionType.AUTOSCALING, true=True, reason=Reason.FOLLOWING_DEMAND, message=text)
     return Condition(ConditionType.AUTOSCALING, true=False, reason=reason, message=message)
 

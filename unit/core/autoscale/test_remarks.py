@@ -2,10 +2,16 @@
 
 from dataclasses import replace
 
+import pytest
+
+from rayctl.api.moment import Monotonic
+from rayctl.core.autoscale.block import Block, BlockCause
 from rayctl.core.autoscale.demand import Strategy
+from rayctl.core.autoscale.memory import SAY_AGAIN, Memory
 from rayctl.core.autoscale.plan import plan
 from rayctl.core.autoscale.workers import WorkerState
 from unit.core.autoscale.situations import (
+    NOW,
     A,
     B,
     G,
@@ -63,14 +69,38 @@ def test_29_minimums_above_the_clusters_maximum_are_told() -> None:
     assert remark.text == "The types' minWorkers together exceed the cluster's maxWorkers 2 by 1"
 
 
-def test_what_stands_is_told_once_and_again_when_it_comes_back() -> None:
+@pytest.mark.parametrize(("away", "times"), [(SAY_AGAIN - 1, 0), (SAY_AGAIN, 1)])
+def test_what_stands_is_told_once_and_again_when_it_comes_back_after_a_while(away: float, times: int) -> None:
     situation = a_situation(demand(CPU=64), types=[A])
     first = plan(situation)
     second = plan(replace(situation, memory=first.memory))
     without = plan(replace(situation, memory=second.memory, asked=a_snapshot(version=2)))
-    again = plan(replace(situation, memory=without.memory, asked=a_snapshot(demand(CPU=64), version=3)))
+    later = replace(situation, memory=without.memory, now=Monotonic(situation.now + away))
+    again = plan(replace(later, asked=a_snapshot(demand(CPU=64), version=3)))
 
-    assert [len(each.remarks) for each in (first, second, without, again)] == [1, 0, 0, 1]
+    assert [len(each.remarks) for each in (first, second, without, again)] == [1, 0, 0, times]
+    assert [len(each.memory.told) for each in (first, second, without, again)] == [1, 1, 0, 1]
+
+
+def test_what_waits_is_told_with_what_keeps_the_types_that_would_take_it_and_without_its_number() -> None:
+    workers = [a_worker(A, available={})]
+
+    assert texts(demand(9, CPU=4), types=[replace(A, maximum=1)], workers=workers) == [
+        "{CPU: 4} waits: a fits, maxWorkers 1 (cluster: 10000) reached"
+    ]
+
+
+def test_what_waits_for_a_type_in_trouble_is_told_the_same_at_each_look() -> None:
+    block = Block(A.fingerprint, 1, NOW, Monotonic(1e6), BlockCause.UNSCHEDULABLE, "0/5 nodes")
+    memory = Memory(session="session_1", version=1, blocks={A.name: block})
+    told = (
+        plan(a_situation(demand(CPU=1), types=[A], memory=memory, now=Monotonic(NOW + later))).memory.told
+        for later in (0.0, 1.0)
+    )
+
+    first, second = told
+    assert first == second
+    assert "{CPU: 1} waits: a fits, left alone for now, its pods are unschedulable" in first
 
 
 def test_each_type_is_told_why_it_was_chosen_or_not() -> None:
