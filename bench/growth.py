@@ -74,7 +74,7 @@ async def _run(stage: Stage, workers: int, rounds: int) -> None:
 
 
 async def _round(stage: Stage, client: KubeClient, workers: int) -> Round:
-    bare = await _bare(client, workers)
+    bare = await bare_pods(client, workers)
     rays: Sightings[ClusterView] = Sightings(lambda view: view.key.name, _runs)
     async with AsyncExitStack() as stack:
         pods = await stack.enter_async_context(
@@ -104,7 +104,8 @@ async def _round(stage: Stage, client: KubeClient, workers: int) -> Round:
     return Round(bare, grown, shrunk, alone, timings, calls, cpu, after.peak_mib)
 
 
-async def _bare(client: KubeClient, workers: int) -> float:
+async def bare_pods(client: KubeClient, workers: int) -> float:
+    """Return how long a bare client took for so many pods: from its first request to the last pod's sight."""
     async with watching(client, Target(resource=PODS, namespace=BARE), pod_view, _of_pods()) as pods:
         owner = await small_clusters.create(client, BARE, "bare", workers=workers)
         manifests = small_clusters.pods(owner)

@@ -6,14 +6,15 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from rayctl.clock import SystemClock
 from rayctl.kube.client import KubeClient
 from rayctl.kube.decode import Wire
-from rayctl.kube.watch import Target, Versioned, Watch
+from rayctl.kube.watch import Sink, Target, Versioned, Watch
 
 V = TypeVar("V", bound=Versioned)
+S = TypeVar("S", bound=Sink[Any])
 
 
 class Sightings(Generic[V]):
@@ -72,8 +73,8 @@ class Sightings(Generic[V]):
 
 @asynccontextmanager
 async def watching(
-    client: KubeClient, target: Target, decode: Callable[[Wire], V], sightings: Sightings[V]
-) -> AsyncIterator[Sightings[V]]:
+    client: KubeClient, target: Target, decode: Callable[[Wire], V], sightings: S
+) -> AsyncIterator[S]:
     """Keep ``sightings`` as the API server has the target, for as long as the block lasts."""
     watch = Watch(client, target, decode, sightings, SystemClock())
     running = asyncio.create_task(watch.run())

@@ -33,6 +33,25 @@ def document(name: str, workers: int = WORKERS) -> Document:
     }
 
 
+def elastic_document(name: str, most: int) -> Document:
+    """Return a RayCluster that has workers for what is asked of it alone, all at once, for a minute."""
+    worker: Json = {
+        "name": _WORKER,
+        "maxWorkers": most,
+        "rayResources": {"CPU": 1},
+        "idleTimeoutSeconds": 60,
+        "podConfig": _pod(),
+    }
+    head: Json = {"name": "head", "rayResources": {"CPU": 0}, "podConfig": _pod()}
+    spec: Document = {
+        "maxWorkers": most,
+        "upscalingSpeed": 1000,
+        "headPodType": "head",
+        "podTypes": [head, worker],
+    }
+    return {"apiVersion": API_VERSION, "kind": KIND, "metadata": {"name": name}, "spec": spec}
+
+
 def _pod() -> Document:
     requests: Document = {"cpu": "10m", "memory": "16Mi"}
     container: Json = {"name": "ray-node", "image": "ray:small", "resources": {"requests": requests}}

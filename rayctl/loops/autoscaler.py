@@ -87,6 +87,8 @@ class _Scaled:
     """Those of them that are outdated: whose successor comes, if any, when they are gone."""
     deleted: dict[str, Monotonic] = field(default_factory=dict)
     feedback: Feedback | None = None
+    left_out: bool = False
+    """Whether a part of what Ray asks for is not looked at."""
     told: tuple[str, ...] = ()
     told_at: Monotonic = _NEVER
 
@@ -142,7 +144,8 @@ class Autoscaler:
 
     def unmet(self, cluster: RayCluster) -> tuple[str, ...]:
         """Return what the last plan could not give, in sentences."""
-        return tuple(sorted(self._of(cluster).memory.told))
+        scaled = self._of(cluster)
+        return (*sorted(scaled.memory.told), *([_LEFT_OUT] if scaled.left_out else []))
 
     async def look(
         self, cluster: RayCluster, pods: Sequence[PodView], answer: Snapshot, nodes: RayView
@@ -167,7 +170,8 @@ class Autoscaler:
         scaled.feedback = told
         self._log(cluster.key, scaled, block, now)
         news_of_plan = before is None or (before.targets, before.leave) != (made.targets, made.leave)
-        changed = news_of_plan or situation.memory.told != made.memory.told
+        left_out, scaled.left_out = scaled.left_out, answer.left_out > 0
+        changed = news_of_plan or situation.memory.told != made.memory.told or left_out != scaled.left_out
         unjoined = any(w.state in _ON_THEIR_WAY for w in situation.workers)
         busy = bool(answer.demands or answer.gangs or made.leave or unjoined)
         known = frozenset(before.remarks if before is not None else ())
@@ -277,6 +281,7 @@ class Autoscaler:
             log.log(logging.DEBUG if entry.debug else logging.INFO, "%s", entry.text)
 
 
+_LEFT_OUT = "A part of what Ray asks for is left out: it was not understood, or has too many different shapes"
 _REASONS = {
     Topic.LAUNCH: Reason.SCALING_UP,
     Topic.REMOVAL: Reason.SCALING_DOWN,

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self, TypeAlias
 
 import grpc
 import grpc.aio
 
+from rayctl.clock import SystemClock
 from rayctl.gcs import protocol_pb2 as pb
 from rayctl.gcs.channel import Method
 
@@ -26,11 +27,12 @@ _MAX_MESSAGE = 2**30
 
 @dataclass(frozen=True)
 class Asked:
-    """One call: its method, its message, and what came with it."""
+    """One call: its method, its message, what came with it, and when (``time.monotonic``)."""
 
     method: Method
     message: bytes
     metadata: Mapping[str, str | bytes]
+    at: float = field(default_factory=SystemClock().monotonic)
 
 
 @dataclass
@@ -244,8 +246,8 @@ class FakeGcs(grpc.GenericRpcHandler):
 
 def _die(node: pb.NodeState) -> None:
     node.status = pb.DEAD
-    for field in ("total_resources", "available_resources", "labels", "dynamic_labels"):
-        node.ClearField(field)
+    for emptied in ("total_resources", "available_resources", "labels", "dynamic_labels"):
+        node.ClearField(emptied)
 
 
 def answer(message: bytes) -> Act:

@@ -52,6 +52,16 @@ async def test_a_plan_is_of_the_head_that_asked_and_another_one_starts_at_the_mi
     assert (sum(none.targets.values()), none.leave) == (1, None)
 
 
+async def test_it_is_said_that_a_part_of_what_is_asked_for_is_left_out_and_no_more_once_it_is_not() -> None:
+    autoscaler = Autoscaler(SystemClock())
+
+    await look(autoscaler, replace(an_answer("a"), left_out=3), "a")
+    assert "is left out" in autoscaler.unmet(CLUSTER)[0]
+
+    await look(autoscaler, an_answer("a"), "a")
+    assert autoscaler.unmet(CLUSTER) == ()
+
+
 async def test_what_is_refused_while_a_plan_is_made_is_not_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(autoscaler_module, "_MANY_STEPS", -1)
     autoscaler = Autoscaler(SystemClock())
