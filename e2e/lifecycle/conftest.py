@@ -27,7 +27,7 @@ def life(ray_nodes: Cluster, request: pytest.FixtureRequest, tmp_path: Path) -> 
     number = abs(hash(request.node.nodeid)) % 10**6
     life = Life(ray_nodes, f"life-{number}", tmp_path)
     yield life
-    ray_nodes.kubectl("delete", "namespace", life.namespace, "--wait=true", timeout=180)
+    ray_nodes.kubectl("delete", "namespace", life.namespace, "--wait=false")
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -116,6 +117,19 @@ class Ray:
             for name, pod in self.pods(role).items()
             if "deletionTimestamp" not in pod["metadata"]
         }
+
+    def types(self) -> Counter[str]:
+        """Return how many workers of each type are not on their way out."""
+        pods = (pod["metadata"] for pod in self.pods("worker").values())
+        return Counter(pod["labels"]["ray-user-node-type"] for pod in pods if "deletionTimestamp" not in pod)
+
+    def live_ready(self, role: str) -> int:
+        """Return how many of its pods are ready and not on their way out."""
+        pods = (pod for pod in self.pods(role).values() if "deletionTimestamp" not in pod["metadata"])
+        conditions = (pod["status"].get("conditions", []) for pod in pods)
+        return sum(
+            {"Ready": "True"}.items() <= {c["type"]: c["status"] for c in of}.items() for of in conditions
+        )
 
     def head(self) -> str:
         """Return the name of its head's pod."""

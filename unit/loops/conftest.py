@@ -35,7 +35,9 @@ class World:
     server: FakeApiServer
     cache: Cache
     ray: FakeGcs
-    """The GCS of every head."""
+    """The GCS of every head, but for those at ``others``."""
+    others: dict[str, FakeGcs]
+    """By the head's address."""
 
     def have(self, name: str, workers: int = 1) -> None:
         """Have a RayCluster in the API."""
@@ -46,6 +48,16 @@ class World:
         """The pods of a cluster."""
         pods = self.server.objects.list_of("pods", "ray")
         return [pod for pod in pods if pod["metadata"]["labels"]["ray-cluster-name"] == cluster]
+
+    def make_ready(self, cluster: str, ip: str = "127.0.0.1") -> None:
+        """Have all pods of a cluster be ready; ``ip`` is its head's."""
+        for pod in self.pods(cluster):
+            role = pod["metadata"]["labels"]["ray-node-type"]
+            ready = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
+            status = ready | ({"podIP": ip} if role == "head" else {})
+            self.server.objects.merge(
+                Place("pods", "ray", pod["metadata"]["name"]), {"status": status}, status=True
+            )
 
     def status(self, cluster: str) -> Object:
         """The status of a cluster."""
@@ -79,14 +91,19 @@ async def world(
             writer = Writer(client, lambda: Monotonic(clock.monotonic() + 10), clock)
             events = Events(writer, clock, "me")
             traces = Traces()
-            heads = Heads(lambda _: GcsClient(ray.address, clock), clock)
+            others: dict[str, FakeGcs] = {}
+
+            def connect(address: str) -> GcsClient:
+                return GcsClient(others.get(address.partition(":")[0], ray).address, clock)
+
+            heads = Heads(connect, clock)
             autoscaler = Autoscaler(clock)
             executor = Executor(writer, cache, heads, autoscaler, traces, parallel=4)
             telemetry = Telemetry(events, Metrics(), traces)
             controller = Controller(cache, heads, autoscaler, writer, executor, clock, telemetry)
             tasks = [asyncio.create_task(part) for part in (cache.run(), events.run(), controller.run(4))]
             await cache.wait_synced()
-            yield World(server, cache, ray)
+            yield World(server, cache, ray, others)
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)

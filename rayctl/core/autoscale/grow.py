@@ -103,9 +103,11 @@ def launch_apart(stage: Stage, want: Want, cause: Cause) -> bool:
 def _growth(stage: Stage, wants: Sequence[Want], cause: Cause) -> _Growth:
     groups = [want.group for want in wants]
     rows = [(group.weight, group.need, group.matches) for group in groups]
-    needs = [dict(group.need) for group in groups]
-    axes = range(len(stage.axes.resources))
-    least = tuple([min([need.get(axis, 0) for need in needs], default=0) for axis in axes])
+    shared = dict(groups[0].need) if groups else {}
+    for group in groups:
+        # Few wants have a resource in common with all others: as good as always this is soon empty.
+        shared = {axis: min(amount, shared[axis]) for axis, amount in group.need if axis in shared}
+    least = tuple([shared.get(axis, 0) for axis in range(len(stage.axes.resources))])
     return _Growth(stage, wants, cause, rows, least, [want.left for want in wants])
 
 
