@@ -24,7 +24,7 @@ from rayctl.core.autoscale.demand import Demand, Snapshot
 from rayctl.core.autoscale.feedback import Feedback, feedback
 from rayctl.core.autoscale.leave import Leave
 from rayctl.core.autoscale.memory import Memory, drain_refused, fresh_memory
-from rayctl.core.autoscale.offer import TypeOffer, offer_of
+from rayctl.core.autoscale.offer import Learnt, TypeOffer, offer_of
 from rayctl.core.autoscale.plan import estimated_steps, plan
 from rayctl.core.autoscale.remarks import Topic
 from rayctl.core.autoscale.report import Entry, monitoring_block, without_ages
@@ -78,6 +78,8 @@ class _Scaled:
     """The generation of the spec that the plan is of."""
     life: str = ""
     """The head's life that asked for it."""
+    known: tuple[RayCluster, Mapping[TypeName, Learnt], tuple[TypeOffer, ...]] | None = None
+    """What was offered last, by a spec and what was learnt of it."""
     late: list[Change] | None = None
     """What has been noted since the plan was begun that is being made; None: none is being made."""
     staying: set[str] = field(default_factory=set)
@@ -91,6 +93,17 @@ class _Scaled:
     """Whether a part of what Ray asks for is not looked at."""
     told: tuple[str, ...] = ()
     told_at: Monotonic = _NEVER
+
+    def offers(self, cluster: RayCluster) -> tuple[TypeOffer, ...]:
+        """Return what the types of a cluster offer."""
+        learnt = self.memory.learnt
+        if self.known is None or self.known[0] is not cluster or self.known[1] != learnt:
+            offers = tuple(
+                offer_of(cluster, kind, fingerprint(cluster, kind, Role.WORKER), learnt.get(kind.name))
+                for kind in cluster.pod_types
+            )
+            self.known = cluster, learnt, offers
+        return self.known[2]
 
     def note(self, change: Change) -> None:
         """Change what is remembered; a plan under way began without it, and does not undo it."""
@@ -128,11 +141,11 @@ class Autoscaler:
         now = self._clock.monotonic()
         head = head_of(cluster, pods)
         if scaled.plan is not None and (head is None or session_of(head) != scaled.life):
-            return Wishes(kept_targets(_offers(cluster, scaled.memory), cluster.max_workers, {}), None)
+            return Wishes(kept_targets(scaled.offers(cluster), cluster.max_workers, {}), None)
         if scaled.plan is not None and now - scaled.made_at < STILL_TRUE:
             targets = scaled.plan.targets
             if scaled.made_for != cluster.generation:  # a limit that was lowered does not wait for a new plan
-                offers = (replace(offer, minimum=0) for offer in _offers(cluster, scaled.memory))
+                offers = (replace(offer, minimum=0) for offer in scaled.offers(cluster))
                 targets = kept_targets(offers, cluster.max_workers, targets)
             return Wishes(targets, scaled.plan.leave)
         counts: dict[TypeName, int] = {}
@@ -140,7 +153,7 @@ class Autoscaler:
             if pod.role is Role.WORKER and not pod.deleting and not pod.finished:
                 counts[pod.pod_type] = counts.get(pod.pod_type, 0) + 1
         before = scaled.plan.targets if scaled.plan is not None else counts
-        return Wishes(kept_targets(_offers(cluster, scaled.memory), cluster.max_workers, before), None)
+        return Wishes(kept_targets(scaled.offers(cluster), cluster.max_workers, before), None)
 
     def unmet(self, cluster: RayCluster) -> tuple[str, ...]:
         """Return what the last plan could not give, in sentences."""
@@ -185,7 +198,7 @@ class Autoscaler:
     def refused_pod(self, cluster: RayCluster, name: TypeName, message: str) -> None:
         """Note that the API server refused a pod of that type."""
         scaled = self._of(cluster)
-        offer = next((one for one in _offers(cluster, scaled.memory) if one.name == name), None)
+        offer = next((one for one in scaled.offers(cluster) if one.name == name), None)
         if offer is not None:
             at = self._clock.monotonic()
             scaled.note(lambda memory: replace(memory, blocks=refuse(memory.blocks, offer, message, at)))
@@ -255,7 +268,7 @@ class Autoscaler:
         return Situation(
             offers=tuple(
                 replace(offer, minimum=max(0, offer.minimum - renewed[offer.name]))
-                for offer in _offers(cluster, scaled.memory)
+                for offer in scaled.offers(cluster)
             ),
             cluster_maximum=cluster.max_workers,
             speed=cluster.upscaling_speed,
@@ -292,15 +305,3 @@ _REASONS = {
 }
 _STAYING = COUNTED - {WorkerState.DRAINING}
 _ON_THEIR_WAY = frozenset({WorkerState.REQUESTED, WorkerState.PENDING, WorkerState.STARTING})
-
-
-def _offers(cluster: RayCluster, memory: Memory) -> tuple[TypeOffer, ...]:
-    return tuple(
-        offer_of(
-            cluster,
-            pod_type,
-            fingerprint(cluster, pod_type, Role.WORKER),
-            memory.learnt.get(pod_type.name),
-        )
-        for pod_type in cluster.pod_types
-    )
