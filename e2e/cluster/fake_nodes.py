@@ -16,7 +16,7 @@ from e2e.cluster.state import Facts, Journal
 CONFIG = Path(__file__).parent / "kwok.yaml"
 PROGRAM = "kwok"
 LABEL = "rayctl-bed-fake-node"
-ROOM: Mapping[str, str] = {"cpu": "16", "memory": "64Gi", "pods": "110"}
+ROOM: Mapping[str, str] = {"cpu": "16", "memory": "64Gi", "pods": "1000"}
 LEASE_SECONDS = 40
 READY_SECONDS = 120
 
