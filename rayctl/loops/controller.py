@@ -92,7 +92,7 @@ class Controller:
 
     async def run(self, workers: int) -> None:
         """Reconcile until cancelled, ``workers`` clusters at a time."""
-        for view in self._cache.list_clusters():
+        for view in sorted(self._cache.list_clusters(), key=_is_settled):
             self._queue.add(view.key)
         self._running = True
         try:
@@ -268,6 +268,11 @@ class Controller:
             log.log(logging.WARNING if note.warning else logging.INFO, "%s", note.text)
             if note.event:
                 self._events.tell(view, note)
+
+
+def _is_settled(view: ClusterView) -> bool:
+    """Return whether nobody waits for it, by its status: a new leader sees to the others first."""
+    return view.status.phase == Phase.RUNNING and view.status.observed_generation == view.generation
 
 
 def _is_news(before: RayClusterStatus, after: RayClusterStatus) -> bool:
