@@ -160,6 +160,7 @@ class Controller:
         if view is None:
             self._heads.leave(key)
             self._autoscaler.forget(key)
+            self._queue.forget(key)
             if self._states.forget(key):
                 log.info("The RayCluster is gone; Kubernetes removes its pods and its Service")
             return False

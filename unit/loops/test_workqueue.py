@@ -57,6 +57,35 @@ async def test_no_two_workers_hold_the_same_key() -> None:
     assert set(handled) == {0, 1, 2}
 
 
+async def test_what_was_begun_comes_before_what_is_new_but_for_every_fourth() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    for key in ("a", "b", "c"):
+        queue.add(key)
+    for _ in range(3):
+        queue.done(await queue.get())
+
+    for key in ("new-1", "new-2", "a", "b", "c"):
+        queue.add(key)
+
+    assert len(queue) == 5
+    assert [await queue.get() for _ in range(5)] == ["new-1", "a", "b", "c", "new-2"]
+
+
+async def test_what_was_forgotten_is_new_again() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    for key in ("gone", "there"):
+        queue.add(key)
+        await queue.get()
+        if key == "gone":
+            queue.forget(key)
+        queue.done(key)
+
+    queue.add("gone")
+    queue.add("there")
+
+    assert [await queue.get(), await queue.get()] == ["there", "gone"]
+
+
 async def test_waiters_wake_when_a_key_arrives() -> None:
     queue: WorkQueue[str] = WorkQueue()
     first, second = asyncio.create_task(queue.get()), asyncio.create_task(queue.get())
