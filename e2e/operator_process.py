@@ -33,9 +33,15 @@ def wait_for(what: str, look: Callable[[], bool], timeout: float = 30) -> None:
         time.sleep(0.05)
 
 
+def make_namespace(cluster: Cluster, name: str) -> None:
+    """Make a namespace, and wait until pods may be made in it: they need its service account."""
+    cluster.kubectl("create", "namespace", name)
+    cluster.kubectl("-n", name, "wait", "--for=create", "serviceaccount/default", "--timeout=60s")
+
+
 def install_rights(cluster: Cluster, namespace: str) -> None:
     """Make the namespace and, in it, all of `deploy/operator.yaml` but the Deployment."""
-    cluster.kubectl("create", "namespace", namespace)
+    make_namespace(cluster, namespace)
     documents = yaml.safe_load_all((REPOSITORY / "deploy" / "operator.yaml").read_text())
     rights = [
         document for document in documents if document["kind"] in {"ServiceAccount", "Role", "RoleBinding"}

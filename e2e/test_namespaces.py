@@ -14,7 +14,15 @@ import yaml
 from e2e.cluster import Cluster
 from e2e.cluster.network import free_ports
 from e2e.namespace import CRD, Namespace
-from e2e.operator_process import SERVICE_ACCOUNT, Operator, install_rights, kubeconfig_of, operators, wait_for
+from e2e.operator_process import (
+    SERVICE_ACCOUNT,
+    Operator,
+    install_rights,
+    kubeconfig_of,
+    make_namespace,
+    operators,
+    wait_for,
+)
 from e2e.terminal import REPOSITORY
 
 pytestmark = pytest.mark.apiserver
@@ -62,7 +70,7 @@ def namespaces(
     def make(colour: str) -> Namespace:
         name = f"{colour}-{number}"
         if made:
-            apiserver_cluster.kubectl("create", "namespace", name)
+            make_namespace(apiserver_cluster, name)
             kubeconfig = made[0].kubeconfig
         else:
             install_rights(apiserver_cluster, name)
