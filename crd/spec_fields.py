@@ -264,8 +264,9 @@ SPEC = Shape(
         Field(
             "joinTimeoutSeconds",
             "join_seconds",
-            """A worker whose container runs for so long without having joined Ray is replaced. 0: it is
-            waited for, however long it takes.""",
+            """A pod whose container runs for so long without having joined Ray is replaced: a worker counted
+            from when its head is ready, a head from its own start. 0: it is waited for, however long it
+            takes.""",
         ),
         Field(
             "ttlSecondsAfterIdle",

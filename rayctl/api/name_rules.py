@@ -24,6 +24,7 @@ _LONGEST_RESOURCE = 253
 _CLUSTER = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 _LABEL_PREFIX = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _LABEL_VALUE = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
+_LABEL_RULE = "write letters, digits, '-', '_' and '.', the first and last a letter or digit, 63 at most"
 
 
 def check_cluster_name(metadata: Reader) -> None:
@@ -50,8 +51,7 @@ def check_types(spec: Reader, head_type: TypeName, names: Sequence[TypeName]) ->
         elif name in known:
             spec.wrong(path, f"{shown(name)} is there already", "give each type a name of its own")
         elif not _LABEL_VALUE.fullmatch(name):
-            rule = "write letters, digits, '-', '_' and '.', the first and last a letter or digit, 63 at most"
-            spec.wrong(path, f"{shown(name)} cannot be a pod's label, which it becomes", rule)
+            spec.wrong(path, f"{shown(name)} cannot be a pod's label, which it becomes", _LABEL_RULE)
         known.add(name)
     if head_type not in known:
         have = ", ".join(name for name in names[:10] if _LABEL_VALUE.fullmatch(name)) or "none"
@@ -79,13 +79,12 @@ def check_node_labels(pod_type: Reader) -> None:
     if len(labels.value) > MOST_LABELS:
         problem = f"{len(labels.value)} labels are more than the {MOST_LABELS} that there may be"
         pod_type.wrong("labels", problem, "name those that tasks select by")
-    rule = "write letters, digits, '-', '_' and '.', the first and last a letter or digit, 63 at most"
     for key, value in labels.value.items():
         prefix, slash, name = key.rpartition("/")
         if not _LABEL_VALUE.fullmatch(name) or (slash and not _LABEL_PREFIX.fullmatch(prefix)):
-            fix = f"{rule}; in front of it may stand a domain and '/'"
+            fix = f"{_LABEL_RULE}; in front of it may stand a domain and '/'"
             labels.wrong(shown(key), "it cannot be the name of a label", fix)
         elif key == NODE_GROUP:
             labels.wrong(key, "Ray's nodes have their pod type's name there", "take it away")
         elif isinstance(value, str) and value and not _LABEL_VALUE.fullmatch(value):
-            labels.wrong(key, f"{shown(value)} cannot be a label's value", rule)
+            labels.wrong(key, f"{shown(value)} cannot be a label's value", _LABEL_RULE)

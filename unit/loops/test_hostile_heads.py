@@ -8,7 +8,7 @@ import pytest
 
 from rayctl.gcs.channel import Method
 from rayctl.loops import heads as heads_module
-from unit.fakes.gcs import Act, Context, FakeGcs, Serve
+from unit.fakes.gcs import Act, Context, FakeGcs, Serve, answer, lost
 from unit.loops.conftest import World
 from unit.waiting import comes_true
 
@@ -20,18 +20,6 @@ def failing(act: Act) -> Callable[[FakeGcs], None]:
         gcs.fail(Method.READ_STATE, act, times=FOR_EVER)
 
     return arrange
-
-
-async def garbage(_: Context, __: Serve) -> bytes:
-    return b"<html>"
-
-
-async def huge(_: Context, __: Serve) -> bytes:
-    return bytes(17 * 2**20)
-
-
-async def without_end(_: Context, __: Serve) -> bytes:
-    return b"\x0a\x02\x1a\x00" * 200_000
 
 
 def ten_thousand_shapes(gcs: FakeGcs) -> None:
@@ -69,9 +57,10 @@ def another_session_each_time(gcs: FakeGcs) -> None:
 @pytest.mark.parametrize(
     ("arrange", "told"),
     [
-        pytest.param(failing(garbage), "protobuf", id="garbage"),
-        pytest.param(failing(huge), "larger than max", id="a huge answer"),
-        pytest.param(failing(without_end), "nodes", id="nodes without end"),
+        pytest.param(failing(answer(b"<html>")), "protobuf", id="garbage"),
+        pytest.param(failing(lost), "Socket closed", id="answers that are lost"),
+        pytest.param(failing(answer(bytes(17 * 2**20))), "larger than max", id="a huge answer"),
+        pytest.param(failing(answer(b"\x0a\x02\x1a\x00" * 200_000)), "nodes", id="nodes without end"),
         pytest.param(ten_thousand_shapes, "is left out", id="shapes without end"),
         pytest.param(odd_amounts, "is left out", id="amounts that are none"),
         pytest.param(odd_numbers, "", id="numbers that are none"),
