@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from rayctl.core.autoscale.demand import NodeId, NodeStatus, RayNode, Snapshot
 from rayctl.core.reconcile.seen import ray_view
 from rayctl.core.reconcile.slots import session_of
 from rayctl.loops import autoscaler as autoscaler_module
-from rayctl.loops.autoscaler import Autoscaler
+from rayctl.loops.autoscaler import Autoscaler, Tick
 from unit.builders import a_cluster, a_pod
 from unit.core.autoscale.situations import a_snapshot, demand
 
@@ -34,9 +35,9 @@ def an_answer(*workers: str, tasks: int = 0) -> Snapshot:
     return a_snapshot(*([demand(times=tasks, CPU=1)] if tasks else []), nodes=tuple(nodes))
 
 
-async def look(autoscaler: Autoscaler, answer: Snapshot, *pods: str) -> None:
-    shown = (HEAD, *(a_pod(name, ordinal=place) for place, name in enumerate(pods)))
-    await autoscaler.look(CLUSTER, shown, answer, ray_view(session_of(HEAD), answer.nodes, 0.0))
+async def look(autoscaler: Autoscaler, answer: Snapshot, *pods: str, **fields: Any) -> Tick:
+    shown = (HEAD, *(a_pod(name, ordinal=place, **fields) for place, name in enumerate(pods)))
+    return await autoscaler.look(CLUSTER, shown, answer, ray_view(session_of(HEAD), answer.nodes, 0.0))
 
 
 async def test_a_plan_is_of_the_head_that_asked_and_another_one_starts_at_the_minimum() -> None:
@@ -50,6 +51,15 @@ async def test_a_plan_is_of_the_head_that_asked_and_another_one_starts_at_the_mi
     assert sum(asked.targets.values()) > 1
     assert (sum(other.targets.values()), other.leave) == (1, None)
     assert (sum(none.targets.values()), none.leave) == (1, None)
+
+
+async def test_a_removal_that_takes_a_while_is_said_once() -> None:
+    autoscaler = Autoscaler(SystemClock())
+
+    ticks = [await look(autoscaler, an_answer(), "a", phase="Failed", ready=False) for _ in range(3)]
+
+    said = [[note.text for note in tick.notes if "Removing" in note.text] for tick in ticks]
+    assert [len(texts) for texts in said] == [1, 0, 0]
 
 
 async def test_it_is_said_that_a_part_of_what_is_asked_for_is_left_out_and_no_more_once_it_is_not() -> None:
