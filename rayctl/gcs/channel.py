@@ -8,6 +8,7 @@ how often to try is the caller's decision.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -99,6 +100,8 @@ class Channel:
             GcsError: see :mod:`rayctl.gcs.errors`.
         """
         metadata = self._metadata()
+        if self._line is None:
+            await self._knock(method)
         line = self._line = self._line or self._open()
         line.users += 1
         began, code = self._clock.monotonic(), "CANCELLED"
@@ -130,6 +133,26 @@ class Channel:
         line, self._line = self._line, None
         if line is not None:
             await line.channel.close()
+
+    async def _knock(self, method: Method) -> None:
+        """See whether anybody listens: a channel to nobody costs ten times the CPU, and 30 KiB."""
+        host, _, port = self._address.rpartition(":")
+        began, code = self._clock.monotonic(), "UNAVAILABLE"
+        try:
+            async with asyncio.timeout(DEADLINE):
+                _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
+            writer.transport.abort()
+            code = ""
+        except TimeoutError as error:
+            code = "DEADLINE_EXCEEDED"
+            raise Unreachable(f"{self._told(method)}: no answer within {DEADLINE:.0f} s") from error
+        except OSError as error:
+            # asyncio puts its own words, with the address again, in the place of the system's.
+            words = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
+            raise Unreachable(f"{self._told(method)}: {words}") from error
+        finally:
+            if code:
+                self._on_call(method, code, self._clock.monotonic() - began)
 
     def _open(self) -> _Line:
         return _Line(grpc.aio.insecure_channel(self._address, options=_OPTIONS))

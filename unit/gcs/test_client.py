@@ -255,6 +255,18 @@ async def test_each_call_is_observed_with_its_code(gcs: FakeGcs) -> None:
     assert calls == [(Method.READ_STATE, "OK"), (Method.REPORT, "UNAVAILABLE")]
 
 
+async def test_where_nobody_listens_no_channel_is_made(gcs: FakeGcs, monkeypatch: pytest.MonkeyPatch) -> None:
+    await gcs.stop()
+    calls: list[tuple[Method, str]] = []
+    monkeypatch.setattr(grpc.aio, "insecure_channel", None)
+
+    async with GcsClient(gcs.address, CLOCK, on_call=lambda *call: calls.append(call[:2])) as client:
+        with pytest.raises(Unreachable, match=f"GetClusterResourceState at {gcs.address}: .*refused"):
+            await client.read_state()
+
+    assert calls == [(Method.READ_STATE, "UNAVAILABLE")]
+
+
 async def test_proxies_of_the_environment_are_not_used(
     gcs: FakeGcs, client: GcsClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
