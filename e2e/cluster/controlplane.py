@@ -180,6 +180,8 @@ class ControlPlane:
             f"--root-ca-file={keys / 'ca.crt'}",
             "--use-service-account-credentials",
             "--allocate-node-cidrs=false",  # each node's CNI configuration has its range
+            "--node-monitor-period=2s",
+            "--node-monitor-grace-period=20s",  # 50 s otherwise: tests that lose a node wait for it
         ]
 
     def _client_of(self, component: Component) -> list[str]:

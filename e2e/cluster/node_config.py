@@ -142,6 +142,7 @@ def kubelet_config(paths: NodePaths, keys: Path, node: str, dns: str, cgroup: st
         "imageGCHighThresholdPercent": 100,
         "serializeImagePulls": False,
         "maxPods": 60,
+        "nodeLeaseDurationSeconds": 12,  # renewed each quarter of it, well within the controller's grace period
         "systemReserved": {"cpu": str(reserved_cpus(os.cpu_count() or CPUS))},
     }
     return yaml.safe_dump(dict(config), sort_keys=False)

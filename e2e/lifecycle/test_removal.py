@@ -28,12 +28,12 @@ def test_of_two_workers_the_idle_one_goes_and_the_busy_one_ends_its_task(life: L
     ray = Ray(life, "one", workers=2, idleTimeoutMinutes=0.05)
     ray.start()
     before = ray.live()
-    task = ray.start_python(WHERE.format(needs="", seconds=60))
+    task = ray.start_python(WHERE.format(needs="", seconds=40))
     wait_for("the task runs", lambda: free_cpus(ray) == 1, 60)
 
     ray.small["minWorkers"] = 1
     ray.apply()
-    wait_for("one worker is left", lambda: len(ray.live("worker")) == 1, 50)
+    wait_for("one worker is left", lambda: len(ray.live("worker")) == 1, 30)
     busy = task.result().strip()
 
     assert list(ray.live("worker")) == [busy]
@@ -108,7 +108,7 @@ def test_a_drain_ends_at_its_deadline(life: Life) -> None:
 def test_an_idle_cluster_goes_to_sleep_but_not_while_somebody_is_connected(life: Life) -> None:
     ray = Ray(life, "one", workers=1, ttlSecondsAfterIdle=20)
     ray.start()
-    somebody = ray.start_python("import time; time.sleep(60); print(len(ray.nodes()))")
+    somebody = ray.start_python("import time; time.sleep(40); print(len(ray.nodes()))")
 
     answer = somebody.result().strip()
     life.kubectl("wait", "raycluster", "one", "--for=condition=Suspended", "--timeout=120s")

@@ -34,6 +34,9 @@ class World:
 
     server: FakeApiServer
     cache: Cache
+    controller: Controller
+    leading: asyncio.Task[None]
+    """The controller at work."""
     ray: FakeGcs
     """The GCS of every head, but for those at ``others``."""
     others: dict[str, FakeGcs]
@@ -43,6 +46,15 @@ class World:
         """Have a RayCluster in the API."""
         document = a_cluster_document(workers, name=name)
         self.server.objects.create(Place("rayclusters", "ray", name), document)
+
+    async def stop_leading(self) -> None:
+        """Have the controller end, as when leadership is lost; the cache goes on."""
+        self.leading.cancel()
+        await asyncio.wait({self.leading})
+
+    def lead_again(self, workers: int) -> None:
+        """Have the controller begin anew."""
+        self.leading = asyncio.create_task(self.controller.run(workers))
 
     def pods(self, cluster: str) -> list[Object]:
         """The pods of a cluster."""
@@ -103,7 +115,8 @@ async def world(
             controller = Controller(cache, heads, autoscaler, writer, executor, clock, telemetry)
             tasks = [asyncio.create_task(part) for part in (cache.run(), events.run(), controller.run(4))]
             await cache.wait_synced()
-            yield World(server, cache, ray, others)
-            for task in tasks:
+            world = World(server, cache, controller, tasks[-1], ray, others)
+            yield world
+            for task in {*tasks, world.leading}:
                 task.cancel()
-            await asyncio.wait(tasks)
+            await asyncio.wait({*tasks, world.leading})

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 import pytest
 
@@ -74,6 +75,32 @@ async def test_counts_that_change_are_told_less_often_than_what_somebody_may_wai
 
     assert counts_alone == written
     assert world.status("one")["readyWorkers"] == 2
+
+
+async def test_a_new_leader_begins_with_what_somebody_waits_for(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settled = ("one", "two", "three")
+    for name in settled:
+        world.have(name)
+    await comes_true(lambda: all(len(world.pods(name)) == 2 for name in settled))
+    for name in settled:
+        world.make_ready(name)
+    await comes_true(lambda: all(world.status(name).get("phase") == "Running" for name in settled))
+    await world.stop_leading()
+    world.have("waiting")
+    await comes_true(lambda: len(world.cache.list_clusters()) == 4)
+    looked_at: list[str] = []
+
+    def note(cluster: RayCluster, *rest: Any) -> Decision:
+        looked_at.append(cluster.key.name)
+        return decide(cluster, *rest)
+
+    monkeypatch.setattr(controller_module, "decide", note)
+    world.lead_again(workers=1)
+    await comes_true(lambda: set(looked_at) == {*settled, "waiting"})
+
+    assert looked_at[0] == "waiting"
 
 
 async def test_a_create_whose_answer_is_lost_makes_nothing_twice(world: World) -> None:
