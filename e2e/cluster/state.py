@@ -7,7 +7,7 @@ A process is known by its id *and* its start time (field 22 of /proc/PID/stat): 
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from pathlib import Path
 
@@ -95,11 +95,15 @@ def write_facts(path: Path, facts: Facts) -> None:
 
 
 def find_facts(path: Path) -> Facts | None:
-    """The facts of a bed, or None where there is none (or where it never came so far)."""
+    """The facts of a bed, or None where there is none (or where it never came so far).
+
+    Another checkout's bed may have facts that this one does not know.
+    """
     try:
-        fields = json.loads(path.read_text())
+        written = json.loads(path.read_text())
+        known = {field.name: written[field.name] for field in fields(Facts) if field.name in written}
+        return Facts(**{**known, "profile": Profile(known["profile"])})
     except FileNotFoundError:
         return None
-    except ValueError as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise BedError(f"{path} is damaged ({error}); remove the bed with `down`") from error
-    return Facts(**{**fields, "profile": Profile(fields["profile"])})

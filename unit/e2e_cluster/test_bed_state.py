@@ -1,5 +1,6 @@
 """What a bed writes down about itself, and what can still be read of it after a crash."""
 
+import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -59,6 +60,15 @@ def test_facts_survive_writing_and_reading(tmp_path: Path) -> None:
 
     assert find_facts(tmp_path / "bed.json") == FACTS
     assert [p.name for p in tmp_path.iterdir()] == ["bed.json"]
+
+
+def test_what_another_checkout_wrote_of_a_bed_beyond_this_ones_facts_is_passed_over(tmp_path: Path) -> None:
+    write_facts(tmp_path / "bed.json", FACTS)
+    written = json.loads((tmp_path / "bed.json").read_text())
+
+    (tmp_path / "bed.json").write_text(json.dumps(written | {"color": "blue"}))
+
+    assert find_facts(tmp_path / "bed.json") == FACTS
 
 
 def test_damaged_facts_name_the_file_and_the_way_out(tmp_path: Path) -> None:
