@@ -22,8 +22,8 @@ from rayctl.api.observed import ClusterView, PodView
 from rayctl.api.status import Phase
 from rayctl.kube.client import KubeClient
 from rayctl.kube.decode import cluster_view, pod_view
+from rayctl.kube.listing import Target
 from rayctl.kube.resource import PODS, RAYCLUSTERS
-from rayctl.kube.watch import Target
 
 PARALLEL = 32
 

@@ -25,8 +25,8 @@ from rayctl.api.observed import ClusterView, PodView
 from rayctl.api.status import Phase
 from rayctl.kube.client import KubeClient
 from rayctl.kube.decode import cluster_view, pod_view
+from rayctl.kube.listing import Target
 from rayctl.kube.resource import LEASES, PODS, RAYCLUSTERS, Call, Verb
-from rayctl.kube.watch import Target
 
 _QUIET_FOR = 5.0
 _QUIET_WITHIN = 60.0

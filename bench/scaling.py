@@ -25,8 +25,8 @@ from bench.stage import OPERATED, Stage, open_stage
 from rayctl.api.observed import PodView
 from rayctl.kube.client import KubeClient
 from rayctl.kube.decode import pod_view
+from rayctl.kube.listing import Target
 from rayctl.kube.resource import PODS, RAYCLUSTERS, Call, Verb
-from rayctl.kube.watch import Target
 
 GROWING = "growing"
 _PREFIX = f"{GROWING}-ray-worker"

@@ -11,7 +11,8 @@ from typing import Any, Generic, TypeVar
 from rayctl.clock import SystemClock
 from rayctl.kube.client import KubeClient
 from rayctl.kube.decode import Wire
-from rayctl.kube.watch import Sink, Target, Versioned, Watch
+from rayctl.kube.listing import Target
+from rayctl.kube.watch import Sink, Versioned, Watch
 
 V = TypeVar("V", bound=Versioned)
 S = TypeVar("S", bound=Sink[Any])

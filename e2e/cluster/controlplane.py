@@ -39,6 +39,10 @@ rules:
 - level: Metadata
 """
 # Stock limits (20 to 50 requests a second) would be what a scale benchmark measures.
+_WITHOUT_ENDPOINTS = (
+    "--controllers=*,-endpoints-controller,-endpointslice-controller,-endpointslice-mirroring-controller"
+)
+"""Fake pods have loopback addresses, which endpoints must not have; and nobody there would use any."""
 UNTHROTTLED = ("--kube-api-qps=500", "--kube-api-burst=1000")
 
 
@@ -180,6 +184,7 @@ class ControlPlane:
             f"--root-ca-file={keys / 'ca.crt'}",
             "--use-service-account-credentials",
             "--allocate-node-cidrs=false",  # each node's CNI configuration has its range
+            *([_WITHOUT_ENDPOINTS] if self._facts.profile is Profile.APISERVER else []),
             "--node-monitor-period=2s",
             "--node-monitor-grace-period=20s",  # 50 s otherwise: tests that lose a node wait for it
         ]

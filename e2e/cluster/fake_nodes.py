@@ -32,7 +32,7 @@ def start_kwok(layout: Layout, facts: Facts) -> None:
         f"--config={CONFIG}",
         f"--manage-nodes-with-label-selector={LABEL}",
         f"--node-lease-duration-seconds={LEASE_SECONDS}",
-        "--cidr=10.0.0.0/8",  # of the pods; nobody routes there
+        "--cidr=127.128.0.0/9",  # of the pods: nobody listens there, and nothing leaves the machine
     ]
     process.start(layout, PROGRAM, arguments)
 

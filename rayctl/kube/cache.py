@@ -8,18 +8,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from rayctl.api.moment import Seconds
 from rayctl.api.names import LABEL_CLUSTER, ClusterKey
 from rayctl.api.observed import ClusterView, PodView, ServiceView, View
 from rayctl.clock import Clock
 from rayctl.kube.client import KubeClient
-from rayctl.kube.decode import ClusterReader, pod_view, service_view
+from rayctl.kube.decode import ClusterReader, Wire, pod_view, service_view
+from rayctl.kube.listing import Target
+from rayctl.kube.mirror import Mirror
 from rayctl.kube.namespace import Namespace
 from rayctl.kube.resource import PODS, RAYCLUSTERS, SERVICES
 from rayctl.kube.store import Scope, Store
-from rayctl.kube.watch import Target, Watch
+from rayctl.kube.watch import Watch
+
+V = TypeVar("V", PodView, ServiceView, ClusterView)
 
 _STUCK_AFTER: Seconds = 900.0  # a stream lives for 10 minutes at most, and a list's page for one
 
@@ -39,16 +44,21 @@ class Cache:
         self._namespaces: dict[str, Namespace] = {}
         self._one_counts = asyncio.Event()
         for namespace in namespaces:
-            labelled = Target(resource=SERVICES, namespace=namespace, labels=LABEL_CLUSTER)
-            services = Watch(client, labelled, service_view, Scope(self._services, namespace), clock)
-            self._by_place[ServiceView, namespace] = services
-            labelled = Target(resource=PODS, namespace=namespace, labels=LABEL_CLUSTER)
-            pods = Watch(client, labelled, pod_view, Scope(self._pods, namespace), clock)
-            self._by_place[PodView, namespace] = pods
-            every = Target(resource=RAYCLUSTERS, namespace=namespace)
-            clusters = Watch(client, every, self.read_cluster, Scope(self._clusters, namespace), clock)
-            self._by_place[ClusterView, namespace] = clusters
-            self._namespaces[namespace] = Namespace(namespace, (services, pods, clusters), self._counting)
+            labelled = partial(Target, namespace=namespace, labels=LABEL_CLUSTER)
+            mirrors = (
+                self._mirror(client, labelled(resource=SERVICES), service_view, self._services),
+                self._mirror(client, labelled(resource=PODS), pod_view, self._pods),
+                self._mirror(
+                    client,
+                    Target(resource=RAYCLUSTERS, namespace=namespace),
+                    self.read_cluster,
+                    self._clusters,
+                ),
+            )
+            views: tuple[type[View], ...] = (ServiceView, PodView, ClusterView)
+            for view, mirror in zip(views, mirrors, strict=True):
+                self._by_place[view, namespace] = mirror.watch
+            self._namespaces[namespace] = Namespace(namespace, mirrors, self._counting)
 
     @property
     def synced(self) -> bool:
@@ -124,8 +134,8 @@ class Cache:
     async def catch_up(self) -> None:
         """Return when a namespace is at least as new as this call; only from then on it and others count.
 
-        What a new leader does before it decides anything: its predecessor's last writes are then in sight. It
-        is a consistent list, since a watch says only once a minute how far it has come. The other namespaces
+        What a new leader does before it decides anything: its predecessor's last writes are then in sight. A
+        consistent list tells, since a watch says only once a minute how far it has come. The other namespaces
         follow, each as soon as it is as new; one that cannot be listed is tried on.
         """
         self._one_counts.clear()
@@ -140,6 +150,12 @@ class Cache:
     def healthy(self) -> bool:
         """Whether no watch is stuck. An API server that is away makes none: that is tried again and again."""
         return self.stale_for() < _STUCK_AFTER
+
+    def _mirror(
+        self, client: KubeClient, target: Target, decode: Callable[[Wire], V], store: Store[V]
+    ) -> Mirror:
+        scope = Scope(store, target.namespace)
+        return Mirror(client, target, Watch(client, target, decode, scope, self._clock), scope)
 
     def _counts(self, key: ClusterKey) -> bool:
         namespace = self._namespaces.get(key.namespace) or self._namespaces.get("")

@@ -27,6 +27,7 @@ from rayctl.kube.resource import Call, Verb
 
 CALL_TIMEOUT: Seconds = 30.0
 _CONNECT_TIMEOUT: Seconds = 5.0
+_METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _FIRST_RETRY: Seconds = 0.5
 _LONGEST_RETRY: Seconds = 8.0
 _BUFFER = 2**21  # a line of a watch may be as long as etcd's limit allows: 1.5 MiB and some
@@ -185,6 +186,8 @@ class KubeClient:
     ) -> aiohttp.ClientResponse:
         # A list may be worth compressing; anything else costs the server more than it saves.
         headers = {"Accept-Encoding": "gzip" if call.verb is Verb.LIST else "identity"}
+        if call.metadata_only:
+            headers["Accept"] = _METADATA_ONLY
         if authorization := await self._connection.authorization():
             headers["Authorization"] = authorization
         data = None

@@ -19,8 +19,9 @@ from rayctl.core.election import Lease, Seen
 from rayctl.kube.client import KubeClient
 from rayctl.kube.decode import Meta, Wire, read
 from rayctl.kube.errors import Garbled, NotFound
+from rayctl.kube.listing import Target
 from rayctl.kube.resource import LEASES, Call, Verb
-from rayctl.kube.watch import Target, Watch
+from rayctl.kube.watch import Watch
 
 _MICRO_TIME = "%Y-%m-%dT%H:%M:%S.%fZ"  # Go's MicroTime wants all six digits, also when they are zeros
 

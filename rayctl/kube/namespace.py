@@ -1,8 +1,9 @@
 """The watches of one namespace, which counts as a whole or not at all.
 
 A RayCluster that is seen without its pods would be given them a second time. So a namespace counts only once
-its RayClusters, pods and Services have all been listed; for a new leader, all of them anew. A namespace that
-cannot be listed, since a right is missing for example, is tried on, and holds up no other.
+its RayClusters, pods and Services have all been listed; for a new leader, once it has caught up with all of
+them. A namespace that cannot be listed, since a right is missing for example, is tried on, and holds up no
+other.
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
 
 from rayctl.api.moment import Monotonic, Seconds
 from rayctl.kube.backoff import Backoff
 from rayctl.kube.errors import KubeError, told
-from rayctl.kube.watch import FIRST_WAIT, LONGEST_WAIT_UNREACHABLE, Watch
+from rayctl.kube.mirror import Mirror
+from rayctl.kube.watch import FIRST_WAIT, LONGEST_WAIT_UNREACHABLE
 
 log = logging.getLogger(__name__)
 
@@ -28,12 +29,13 @@ class Namespace:
     """
 
     def __init__(
-        self, name: str, watches: tuple[Watch[Any], ...], on_counting: Callable[[Namespace], None]
+        self, name: str, mirrors: tuple[Mirror, ...], on_counting: Callable[[Namespace], None]
     ) -> None:
         self.name = name
         self.counts = False
         """Whether its RayClusters may be decided upon."""
-        self._watches = watches
+        self._mirrors = mirrors
+        self._watches = tuple(mirror.watch for mirror in mirrors)
         self._on_counting = on_counting
         self._doubted = asyncio.Event()
         self._backoff = Backoff(FIRST_WAIT, LONGEST_WAIT_UNREACHABLE)
@@ -81,7 +83,7 @@ class Namespace:
             await watch.tried.wait()
 
     def doubt(self) -> None:
-        """Have it count no more until all of it has been listed anew: it may be behind somebody's writes."""
+        """Have it count no more until it is as new as this call: it may be behind somebody's writes."""
         self.counts = False
         self._doubted.set()
 
@@ -97,10 +99,11 @@ class Namespace:
                     await self._doubted.wait()
             self._doubted.clear()
             try:
-                for watch in self._watches:
-                    await watch.refresh()
-            except KubeError as error:
-                self._note_problem(told(error))
+                async with asyncio.TaskGroup() as group:
+                    for mirror in self._mirrors:
+                        group.create_task(mirror.catch_up())
+            except* KubeError as errors:
+                self._note_problem("; ".join(_sentences(errors)))
                 wait = self._backoff.next()
             else:
                 self._note_problem("")
@@ -121,3 +124,7 @@ class Namespace:
         else:
             log.info("%s has been listed anew", self)
         self._problem = problem
+
+
+def _sentences(errors: BaseExceptionGroup[KubeError]) -> list[str]:
+    return list(dict.fromkeys(told(error) for error in errors.exceptions if isinstance(error, KubeError)))

@@ -91,6 +91,8 @@ class Call:
     query: Mapping[str, str] = field(default_factory=dict)
     body: Json = None
     content_type: ContentType = ContentType.JSON
+    metadata_only: bool = False
+    """Of a LIST: have the objects come without spec and status."""
 
     @property
     def path(self) -> str:

@@ -36,6 +36,14 @@ class Store(Generic[V]):
         """Return all records."""
         return tuple(self._records.values())
 
+    def versions(self, namespace: str) -> dict[str, int]:
+        """Return the resource version of each record of a namespace ('': of all), by UID."""
+        return {
+            record.uid: record.resource_version
+            for record in self._records.values()
+            if namespace in {"", record.key.namespace}
+        }
+
     def put(self, record: V) -> None:
         """Hold a record, in place of an older one of its name; that may have been another cluster's."""
         name = _name(record)
@@ -105,6 +113,10 @@ class Scope(Generic[V]):
     def remove(self, record: V) -> None:
         """Hold this one no more."""
         self.store.remove(record)
+
+    def versions(self) -> dict[str, int]:
+        """Return the resource version of each of the namespace's records, by UID."""
+        return self.store.versions(self.namespace)
 
 
 def _name(record: PodView | ServiceView | ClusterView) -> str:

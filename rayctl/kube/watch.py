@@ -11,7 +11,6 @@ import asyncio
 import logging
 import random
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 import msgspec
@@ -21,9 +20,8 @@ from rayctl.api.moment import Monotonic, Seconds
 from rayctl.clock import Clock
 from rayctl.kube.backoff import Backoff
 from rayctl.kube.client import KubeClient
-from rayctl.kube.decode import Anything, Event, Page, Wire, read
+from rayctl.kube.decode import Anything, Event, Wire, read
 from rayctl.kube.errors import (
-    Garbled,
     Gone,
     KubeError,
     Throttled,
@@ -32,11 +30,11 @@ from rayctl.kube.errors import (
     refusal,
     told,
 )
-from rayctl.kube.resource import Call, Resource, Verb
+from rayctl.kube.listing import Target, list_pages, read_answer
+from rayctl.kube.resource import Call, Verb
 
 log = logging.getLogger(__name__)
 
-PAGE_SIZE = 500  # about 6 ms of decoding at a time
 FIRST_WAIT: Seconds = 0.8
 LONGEST_WAIT: Seconds = 30.0
 LONGEST_WAIT_UNREACHABLE: Seconds = 5.0
@@ -45,7 +43,6 @@ HEALTHY_AFTER: Seconds = 30.0
 SILENCE: Seconds = 100.0
 """The server sends a bookmark each 60 to 75 s."""
 _STREAM_FOR = (300, 600)  # seconds; at random, so that replicas do not reconnect together
-_LIST_TIMEOUT: Seconds = 60.0
 _BREATHE_EVERY = 200  # events, about 5 ms
 
 
@@ -80,28 +77,6 @@ class Sink(Protocol[C_contra]):
     def remove(self, record: C_contra) -> None:
         """Hold this one no more."""
         ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """What is watched."""
-
-    resource: Resource
-    namespace: str
-    """'' means all namespaces."""
-    labels: str = ""
-    """A label selector."""
-    fields: str = ""
-    """A field selector."""
-
-    def call(self, verb: Verb, **query: str) -> Call:
-        """Return a LIST or WATCH of it."""
-        selectors = {"labelSelector": self.labels, "fieldSelector": self.fields}
-        chosen = {name: value for name, value in (selectors | query).items() if value}
-        return Call(verb=verb, resource=self.resource, namespace=self.namespace, query=chosen)
-
-    def __str__(self) -> str:
-        return f"{self.resource} in {f'namespace {self.namespace}' if self.namespace else 'all namespaces'}"
 
 
 class Watch(Generic[V]):
@@ -199,19 +174,13 @@ class Watch(Generic[V]):
     async def _list(self) -> tuple[int, tuple[V, ...]]:
         """Return all that there is, and the version of which it is: all pages are of the first one's."""
         records: list[V] = []
-        version, token = 0, ""
-        while True:
-            call = self._target.call(Verb.LIST, limit=str(PAGE_SIZE), **{"continue": token})
-            page = _read(call, await self._client.send(call, timeout=_LIST_TIMEOUT), Page)
+        version = 0
+        async for page in list_pages(self._client, self._target.call(Verb.LIST)):
             self.last_sign = self._clock.monotonic()
-            if not page.metadata.resource_version.isdecimal():
-                raise Garbled(call, "a list without a resourceVersion")
-            version = version or int(page.metadata.resource_version)
-            decoded = (self._read_object(item) for item in page.items or ())
+            version = version or page.version
+            decoded = (self._read_object(item) for item in page.items)
             records.extend(record for record in decoded if record is not None)
-            token = page.metadata.continue_ or ""
-            if not token:
-                return version, tuple(records)
+        return version, tuple(records)
 
     async def _follow(self) -> None:
         seconds = random.randint(*_STREAM_FOR)  # noqa: S311
@@ -235,7 +204,7 @@ class Watch(Generic[V]):
             # Not while a list is under way: it would look older than a stream that went on meanwhile, as it
             # does only where etcd was restored, and what the stream told would be dropped for good.
             async with self._listing:
-                self._apply(call, _read(call, line, Event))
+                self._apply(call, read_answer(call, line, Event))
             count += 1
             if count % _BREATHE_EVERY == 0:
                 await asyncio.sleep(0)  # buffered lines come without a pause
@@ -250,7 +219,7 @@ class Watch(Generic[V]):
                     (self._sink.remove if event.type == "DELETED" else self._sink.put)(record)
             case "BOOKMARK":
                 self._bookmarks = True
-                self._version = max(self._version, _read(call, event.object, Anything).metadata.version)
+                self._version = max(self._version, read_answer(call, event.object, Anything).metadata.version)
             case "ERROR":
                 status = read_status(event.object)
                 raise refusal(call, status.code if status else 500, {}, event.object)
@@ -273,16 +242,6 @@ class Watch(Generic[V]):
         else:
             log.info("watch of %s: works again", self._target)
         self.problem = problem
-
-
-R = TypeVar("R")
-
-
-def _read(call: Call, wire: Wire, kind: type[R]) -> R:
-    try:
-        return read(wire, kind)
-    except msgspec.DecodeError as error:
-        raise Garbled(call, f"the answer is broken: {error}") from error
 
 
 def _name_in(wire: Wire) -> str:

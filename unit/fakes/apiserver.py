@@ -29,6 +29,7 @@ class Asked:
     subresource: str
     user_agent: str
     query: dict[str, str]
+    metadata_only: bool
 
     @property
     def place(self) -> Place:
@@ -181,6 +182,8 @@ class FakeApiServer:
                 raise RefusalError(410, "Expired", "The provided continue parameter is too old")
         every = self.objects.list_of(asked.plural, asked.namespace)
         items = [document for document in every if _selected(document, asked.query)]
+        if asked.metadata_only:
+            items = [{"metadata": document["metadata"]} for document in items]
         end = start + int(asked.query.get("limit", 0) or len(items))
         metadata: Object = {"resourceVersion": version}
         if end < len(items):
@@ -269,7 +272,8 @@ def _parse(request: web.Request) -> Asked:
     reading = "watch" if request.query.get("watch") else "get" if name else "list"
     verb = verbs.get(request.method, reading)
     agent = request.headers.get("User-Agent", "")
-    return Asked(verb, plural, namespace, name, subresource, agent, dict(request.query))
+    brief = "as=PartialObjectMetadataList" in request.headers.get("Accept", "")
+    return Asked(verb, plural, namespace, name, subresource, agent, dict(request.query), brief)
 
 
 async def _body(request: web.Request) -> Any:

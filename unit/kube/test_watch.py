@@ -12,12 +12,14 @@ from aiohttp import web
 from rayctl.api.names import ClusterKey
 from rayctl.api.observed import PodView
 from rayctl.clock import SystemClock
+from rayctl.kube import listing
 from rayctl.kube import watch as watch_module
 from rayctl.kube.client import KubeClient
 from rayctl.kube.decode import pod_view
+from rayctl.kube.listing import Target
 from rayctl.kube.resource import PODS
 from rayctl.kube.store import Scope, Store
-from rayctl.kube.watch import Target, Watch
+from rayctl.kube.watch import Watch
 from unit.fakes.apiserver import FakeApiServer, Handler, answer, hang, html, reset
 from unit.fakes.objects import Place
 from unit.waiting import comes_true
@@ -70,7 +72,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_pages_are_read_to_their_end(
     server: FakeApiServer, client: KubeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watch_module, "PAGE_SIZE", 2)
+    monkeypatch.setattr(listing, "PAGE_SIZE", 2)
     for name in "abcde":
         server.objects.create(PLACE, a_pod(name))
 
@@ -121,7 +123,7 @@ async def test_a_list_without_a_version_is_a_problem_and_no_end(
 async def test_a_list_whose_pages_expire_half_way_is_begun_anew(
     server: FakeApiServer, client: KubeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watch_module, "PAGE_SIZE", 2)
+    monkeypatch.setattr(listing, "PAGE_SIZE", 2)
     for name in "abc":
         server.objects.create(PLACE, a_pod(name))
     server.fail("list", "pods", answer(410, "Expired"), only=lambda asked: "continue" in asked.query)
