@@ -21,16 +21,18 @@ SERVICE_ACCOUNT = "ray-operator-serviceaccount"
 
 
 def wait_for(what: str, look: Callable[[], bool], timeout: float = 30) -> None:
-    """Wait until ``look`` is true.
+    """Wait until ``look`` is true, looking less and less often: each look may be a kubectl of its own.
 
     Raises:
         AssertionError: it is not within ``timeout`` seconds.
     """
     deadline = time.monotonic() + timeout
+    pause = 0.05
     while not look():
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {timeout:g} s: {what}")
-        time.sleep(0.05)
+        time.sleep(pause)
+        pause = min(0.5, 1.3 * pause)
 
 
 def make_namespace(cluster: Cluster, name: str) -> None:
