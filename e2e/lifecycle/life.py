@@ -6,6 +6,7 @@ import json
 import subprocess
 from collections import Counter
 from collections.abc import Mapping
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
@@ -65,6 +66,7 @@ class Ray:
     def __init__(self, life: Life, name: str, workers: int = 1, **spec: Any) -> None:
         self.life = life
         self.name = name
+        self._numbers = count(1)
         head = {"name": "head", "rayResources": {"CPU": 0}, "podConfig": ray_pod()}
         small = {"name": "small", "minWorkers": workers, "rayResources": {"CPU": 1}, "podConfig": ray_pod()}
         self.document: dict[str, Any] = {
@@ -159,27 +161,41 @@ class Ray:
         with TemporaryFile("w+") as file:
             file.write(begin + program)
             file.seek(0)
-            return Program(
-                subprocess.Popen(
+            printed = self.life.folder / f"{self.name}-{next(self._numbers)}.printed"
+            with printed.open("wb") as sink:
+                process = subprocess.Popen(
                     words,
                     env=dict(self.life.cluster.environment),
                     stdin=file,
-                    stdout=subprocess.PIPE,
+                    stdout=sink,
                     stderr=subprocess.STDOUT,
-                    text=True,
                 )
-            )
+        return Program(process, printed)
 
 
 class Program:
     """A program that runs on a head."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], output: Path) -> None:
         self._process = process
+        self._output = output
+
+    def wait_until_it_says(self, words: str, timeout: float = 60) -> None:
+        """Wait until it has printed ``words``, or has ended."""
+        wait_for(
+            f"the program says {words}",
+            lambda: words in self.printed() or self._process.poll() is not None,
+            timeout,
+        )
+
+    def printed(self) -> str:
+        """Return what it has printed so far."""
+        return self._output.read_text()
 
     def result(self, timeout: float = 120) -> str:
         """Wait for its end and return what it printed."""
-        return self._process.communicate(timeout=timeout)[0]
+        self._process.wait(timeout)
+        return self.printed()
 
 
 def same_containers(before: Mapping[str, str], after: Mapping[str, str]) -> bool:

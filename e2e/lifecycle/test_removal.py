@@ -4,37 +4,51 @@ from __future__ import annotations
 
 import pytest
 
-from e2e.lifecycle.life import Life, Ray, ray_pod, same_containers
+from e2e.lifecycle.life import Life, Program, Ray, ray_pod, same_containers
 from e2e.operator_process import wait_for
 
 pytestmark = [pytest.mark.nodes, pytest.mark.usefixtures("operator")]
 
 WHERE = """
+import time
+
 @ray.remote(max_retries=0{needs})
 def where(seconds):
-    import os, time
+    import os
     time.sleep(seconds)
     return os.environ["RAY_CLOUD_INSTANCE_ID"]
-print(ray.get(where.remote({seconds})))
+
+free = ray.cluster_resources()["CPU"]
+task = where.remote({seconds})
+while ray.available_resources().get("CPU", 0) == free:
+    time.sleep(0.1)
+print("It runs", flush=True)
+print(ray.get(task))
 """
 
 
-def free_cpus(ray: Ray) -> float:
-    """Return how many CPUs Ray has left."""
-    return float(ray.python("print(ray.available_resources().get('CPU', 0))"))
+def start_task(ray: Ray, seconds: int, needs: str = "") -> Program:
+    """Start a task that says where it ran; return when it runs."""
+    program = ray.start_python(WHERE.format(needs=needs, seconds=seconds))
+    program.wait_until_it_says("It runs")
+    return program
+
+
+def last_word(program: Program) -> str:
+    """Wait for a program's end and return the last line that it printed."""
+    return program.result().splitlines()[-1]
 
 
 def test_of_two_workers_the_idle_one_goes_and_the_busy_one_ends_its_task(life: Life) -> None:
     ray = Ray(life, "one", workers=2, idleTimeoutMinutes=0.05)
     ray.start()
     before = ray.live()
-    task = ray.start_python(WHERE.format(needs="", seconds=40))
-    wait_for("the task runs", lambda: free_cpus(ray) == 1, 60)
+    task = start_task(ray, seconds=40)
 
     ray.small["minWorkers"] = 1
     ray.apply()
     wait_for("one worker is left", lambda: len(ray.live("worker")) == 1, 30)
-    busy = task.result().strip()
+    busy = last_word(task)
 
     assert list(ray.live("worker")) == [busy]
     assert same_containers(ray.live(), before)
@@ -52,13 +66,12 @@ def test_a_type_that_is_removed_is_drained_and_a_renamed_one_comes_in_its_place(
     ray.document["spec"]["podTypes"].append(special)
     ray.start()
     (old,) = ray.live("worker")
-    task = ray.start_python(WHERE.format(needs=", resources={'special': 1}", seconds=25))
-    wait_for("the task runs", lambda: free_cpus(ray) == 0, 60)
+    task = start_task(ray, seconds=25, needs=", resources={'special': 1}")
 
     special["name"] = "renamed"
     ray.apply()
     wait_for("both are there", lambda: len(ray.live("worker")) == 2, 20)
-    answer = task.result().strip()
+    answer = last_word(task)
     wait_for("the old one is gone", lambda: old not in ray.live(), 60)
     ray.wait_running()
 
@@ -72,11 +85,10 @@ def test_a_type_that_is_removed_is_drained_and_a_renamed_one_comes_in_its_place(
 def test_a_suspended_cluster_lets_its_tasks_end_and_comes_back(life: Life) -> None:
     ray = Ray(life, "one", workers=1)
     ray.start()
-    task = ray.start_python(WHERE.format(needs="", seconds=20))
-    wait_for("the task runs", lambda: free_cpus(ray) == 0, 60)
+    task = start_task(ray, seconds=20)
 
     life.kubectl("patch", "raycluster", "one", "--type=merge", "-p", '{"spec": {"suspend": true}}')
-    answer = task.result().strip()
+    answer = last_word(task)
     life.kubectl("wait", "raycluster", "one", "--for=condition=Suspended", "--timeout=120s")
 
     assert "ray-worker" in answer
@@ -94,8 +106,7 @@ def test_a_drain_ends_at_its_deadline(life: Life) -> None:
     ray = Ray(life, "one", workers=1, drainTimeoutSeconds=5)
     ray.start()
     (old,) = ray.live("worker")
-    task = ray.start_python(WHERE.format(needs="", seconds=600))
-    wait_for("the task runs", lambda: free_cpus(ray) == 0, 60)
+    task = start_task(ray, seconds=600)
 
     ray.small.update({"minWorkers": 0, "maxWorkers": 0})
     ray.apply()
