@@ -28,6 +28,7 @@ from rayctl.core.autoscale.offer import Learnt, TypeOffer, offer_of
 from rayctl.core.autoscale.plan import estimated_steps, plan
 from rayctl.core.autoscale.remarks import Topic
 from rayctl.core.autoscale.report import Entry, monitoring_block, without_ages
+from rayctl.core.autoscale.rest import Rest, rest_of
 from rayctl.core.autoscale.situation import Plan, Situation
 from rayctl.core.autoscale.standstill import kept_targets
 from rayctl.core.autoscale.workers import COUNTED, History, WorkerState, join
@@ -93,6 +94,8 @@ class _Scaled:
     """Whether a part of what Ray asks for is not looked at."""
     told: tuple[str, ...] = ()
     told_at: Monotonic = _NEVER
+    rest: tuple[RayCluster, tuple[PodView, ...], Rest] | None = None
+    """What the last plan was of, where nothing was to be done."""
 
     def offers(self, cluster: RayCluster) -> tuple[TypeOffer, ...]:
         """Return what the types of a cluster offer."""
@@ -107,9 +110,17 @@ class _Scaled:
 
     def note(self, change: Change) -> None:
         """Change what is remembered; a plan under way began without it, and does not undo it."""
+        self.rest = None
         self.memory = change(self.memory)
         if self.late is not None:
             self.late.append(change)
+
+    def rests(self, cluster: RayCluster, pods: Sequence[PodView], answer: Snapshot, now: Monotonic) -> bool:
+        """Return whether a plan would be the last one again."""
+        if self.rest is None:
+            return False
+        of, had, rest = self.rest
+        return of is cluster and rest.goes_on(answer, now) and had == tuple(pods)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,14 +177,18 @@ class Autoscaler:
         """Make a plan from a head's answer; ``nodes`` are the same answer's."""
         scaled = self._of(cluster)
         now = self._clock.monotonic()
+        if scaled.rests(cluster, pods, answer, now):
+            return _AT_REST
         situation = self._situation(cluster, pods, answer, nodes, scaled, now)
         before = scaled.plan
         scaled.late = []
         try:
             made, block = await self._plan(situation)
             scaled.memory = reduce(lambda memory, change: change(memory), scaled.late, made.memory)
+            rest = None if scaled.late else rest_of(situation, made)
         finally:
             scaled.late = None
+        scaled.rest = (cluster, tuple(pods), rest) if rest is not None else None
         scaled.plan, scaled.life = made, nodes.life
         scaled.made_at, scaled.made_for = now, cluster.generation
         leaving = {leave.pod for leave in made.leave}
@@ -211,6 +226,7 @@ class Autoscaler:
     def drained(self, cluster: RayCluster, pod: PodView) -> None:
         """Note that Ray accepted a drain: who leaves is not among those that stay, which targets are of."""
         scaled = self._of(cluster)
+        scaled.rest = None
         scaled.drained.add(pod.name)
         made_of = blueprint(cluster, Role.WORKER, pod.pod_type)
         if made_of is not None and made_of.why_outdated(pod):
@@ -294,6 +310,7 @@ class Autoscaler:
             log.log(logging.DEBUG if entry.debug else logging.INFO, "%s", entry.text)
 
 
+_AT_REST = Tick(changed=False, busy=False, feedback=None, restore=(), notes=())
 _LEFT_OUT = "A part of what Ray asks for is left out: it was not understood, or has too many different shapes"
 _REASONS = {
     Topic.LAUNCH: Reason.SCALING_UP,

@@ -3,12 +3,16 @@
 import asyncio
 from dataclasses import replace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from rayctl.api.names import PodName, TypeName, Uid
+from rayctl.api.observed import PodView
+from rayctl.api.raycluster import RayCluster
 from rayctl.clock import SystemClock
 from rayctl.core.autoscale.demand import NodeId, NodeStatus, RayNode, Snapshot
+from rayctl.core.autoscale.plan import plan
 from rayctl.core.reconcile.seen import ray_view
 from rayctl.core.reconcile.slots import session_of
 from rayctl.loops import autoscaler as autoscaler_module
@@ -85,3 +89,28 @@ async def test_what_is_refused_while_a_plan_is_made_is_not_forgotten(monkeypatch
     memory = autoscaler._of(CLUSTER).memory
     assert set(memory.kept_at) == {"a"}
     assert set(memory.blocks) == {WORKER}
+
+
+async def test_at_rest_no_plan_is_made_until_a_pod_the_spec_or_what_was_noted_changes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plans = Mock(wraps=plan)
+    monkeypatch.setattr(autoscaler_module, "plan", plans)
+    autoscaler = Autoscaler(SystemClock())
+    pods = (HEAD, a_pod("a", ordinal=0))
+    answer = an_answer("a")
+
+    async def plans_for(cluster: RayCluster, *pods: PodView) -> int:
+        before = plans.call_count
+        await autoscaler.look(cluster, pods, answer, ray_view(session_of(HEAD), answer.nodes, 0.0))
+        return plans.call_count - before
+
+    assert await plans_for(CLUSTER, *pods) == 1
+    assert await plans_for(CLUSTER, *pods) == 0
+    assert await plans_for(CLUSTER, HEAD, a_pod("a", ordinal=0, restarts=1)) == 1
+    assert await plans_for(replace(CLUSTER, generation=2), *pods) == 1
+    assert await plans_for(CLUSTER, *pods) == 1
+    autoscaler.drained(CLUSTER, pods[1])
+    assert await plans_for(CLUSTER, *pods) == 1
+    autoscaler.refused_pod(CLUSTER, WORKER, "exceeded quota")
+    assert await plans_for(CLUSTER, *pods) == 1
