@@ -9,21 +9,17 @@ from e2e.operator_process import wait_for
 
 pytestmark = [pytest.mark.nodes, pytest.mark.usefixtures("operator")]
 
+RAN = "It ran on "
 WHERE = """
-import time
-
 @ray.remote(max_retries=0{needs})
 def where(seconds):
-    import os
+    import os, time
+    yield "It runs"
     time.sleep(seconds)
-    return os.environ["RAY_CLOUD_INSTANCE_ID"]
+    yield "It ran on " + os.environ["RAY_CLOUD_INSTANCE_ID"]
 
-free = ray.cluster_resources()["CPU"]
-task = where.remote({seconds})
-while ray.available_resources().get("CPU", 0) == free:
-    time.sleep(0.1)
-print("It runs", flush=True)
-print(ray.get(task))
+for said in where.remote({seconds}):
+    print(ray.get(said), flush=True)
 """
 
 
@@ -34,9 +30,10 @@ def start_task(ray: Ray, seconds: int, needs: str = "") -> Program:
     return program
 
 
-def last_word(program: Program) -> str:
-    """Wait for a program's end and return the last line that it printed."""
-    return program.result().splitlines()[-1]
+def where_it_ran(program: Program) -> str:
+    """Wait for a program's end and return the worker that its task ended on, or all that was said instead."""
+    said = program.result()
+    return next((line[len(RAN) :] for line in said.splitlines() if line.startswith(RAN)), said)
 
 
 def test_of_two_workers_the_idle_one_goes_and_the_busy_one_ends_its_task(life: Life) -> None:
@@ -48,7 +45,7 @@ def test_of_two_workers_the_idle_one_goes_and_the_busy_one_ends_its_task(life: L
     ray.small["minWorkers"] = 1
     ray.apply()
     wait_for("one worker is left", lambda: len(ray.live("worker")) == 1, 30)
-    busy = last_word(task)
+    busy = where_it_ran(task)
 
     assert list(ray.live("worker")) == [busy]
     assert same_containers(ray.live(), before)
@@ -71,7 +68,7 @@ def test_a_type_that_is_removed_is_drained_and_a_renamed_one_comes_in_its_place(
     special["name"] = "renamed"
     ray.apply()
     wait_for("both are there", lambda: len(ray.live("worker")) == 2, 20)
-    answer = last_word(task)
+    answer = where_it_ran(task)
     wait_for("the old one is gone", lambda: old not in ray.live(), 60)
     ray.wait_running()
 
@@ -88,7 +85,7 @@ def test_a_suspended_cluster_lets_its_tasks_end_and_comes_back(life: Life) -> No
     task = start_task(ray, seconds=20)
 
     life.kubectl("patch", "raycluster", "one", "--type=merge", "-p", '{"spec": {"suspend": true}}')
-    answer = last_word(task)
+    answer = where_it_ran(task)
     life.kubectl("wait", "raycluster", "one", "--for=condition=Suspended", "--timeout=120s")
 
     assert "ray-worker" in answer
