@@ -114,9 +114,9 @@ def test_a_drain_ends_at_its_deadline(life: Life) -> None:
 
 
 def test_an_idle_cluster_goes_to_sleep_but_not_while_somebody_is_connected(life: Life) -> None:
-    ray = Ray(life, "one", workers=1, ttlSecondsAfterIdle=20)
+    ray = Ray(life, "one", workers=1, ttlSecondsAfterIdle=30)
     ray.start()
-    somebody = ray.start_python("import time; time.sleep(40); print(len(ray.nodes()))")
+    somebody = ray.start_python("import time; time.sleep(50); print(len(ray.nodes()))")
 
     answer = somebody.result().strip()
     life.kubectl("wait", "raycluster", "one", "--for=condition=Suspended", "--timeout=120s")
