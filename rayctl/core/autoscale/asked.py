@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import islice, product
 
 from rayctl.core.autoscale.axes import Axes, Group, Key, Purpose, Want, axes_of
-from rayctl.core.autoscale.coarse import Rounding, Totals, What, no_rounding
+from rayctl.core.autoscale.coarse import Rounded, Rounding, Totals, What, no_rounding
 from rayctl.core.autoscale.demand import Demand, Gang, GroupId, Selector, Shape, Strategy
 
 _MOST_CONJUNCTIONS = 16
@@ -71,32 +71,33 @@ def asked_of(
     request: Iterable[Demand],
     rounding: Rounding = no_rounding,
 ) -> Asked:
-    """Return what is asked for; ``rounding`` may merge near-equal shapes of tasks and actors."""
+    """Return what is asked for; ``rounding`` may merge near-equal shapes, but for placement groups'."""
     wishes = Wishes(totals_of(demands), totals_of(request), _merged_gangs(gangs))
-    tasks = rounding(wishes.tasks)
+    tasks, whole = rounding(wishes.tasks), rounding(wishes.request)
     axes = axes_of(
         [
             *tasks,
-            *wishes.request,
+            *whole,
             *((bundle.shape, bundle.selectors) for gang in wishes.gangs for bundle in gang.bundles),
         ]
     )
     return Asked(
         axes=axes,
         wishes=wishes,
-        tasks=tuple(
-            [
-                (axes.group(Key(Purpose.TASK, *what), tuple(parts)), sum([count for _, count in parts]))
-                for what, parts in tasks.items()
-            ]
-        ),
-        request=tuple(
-            (axes.group(Key(Purpose.REQUEST, *what), ((what[0], count),)), count)
-            for what, count in wishes.request.items()
-        ),
+        tasks=_groups(tasks, Purpose.TASK, axes),
+        request=_groups(whole, Purpose.REQUEST, axes),
         gangs=tuple(
             sorted((_gang_want(gang, count, axes) for gang, count in wishes.gangs.items()), key=_gang_order)
         ),
+    )
+
+
+def _groups(totals: Rounded, purpose: Purpose, axes: Axes) -> tuple[tuple[Group, int], ...]:
+    return tuple(
+        [
+            (axes.group(Key(purpose, *what), tuple(parts)), sum([count for _, count in parts]))
+            for what, parts in totals.items()
+        ]
     )
 
 

@@ -42,7 +42,8 @@ def plan(situation: Situation) -> Plan:
     acting = _acting(workers, forced)
     limits = Limits(situation.cluster_maximum, allowances(memory.blocks, offers, acting, now))
     demands = situation.asked.demands
-    rounding = _rounding(offers, acting) if len(demands) > EXACT else no_rounding
+    many = max(len(demands), len(memory.request)) > EXACT
+    rounding = _rounding(offers, acting) if many else no_rounding
     asked = asked_of(demands, situation.asked.gangs, memory.request, rounding)
     board = board_of(asked, offers, acting, limits, recall(memory, acting))
     outcome = search(board)

@@ -70,13 +70,19 @@ def test_halves_of_a_node_stay_halves() -> None:
     assert ((("memory", 32 * GIB * GRAIN),), ()) in rounded
 
 
-@settings(deadline=None, max_examples=5)
-@given(st.integers())
-def test_of_many_shapes_exactly_those_stay_unmet_that_fit_no_node(seed: int) -> None:
+@settings(deadline=None, max_examples=8)
+@given(st.integers(), st.booleans())
+def test_of_many_shapes_exactly_those_stay_unmet_that_fit_no_node(seed: int, by_request: bool) -> None:
     asked = shapes(400, seed)
     offer = an_offer("large", CPU=16, memory=64, maximum=10_000)
+    demands = [Demand(shape, 1) for shape in asked]
 
-    outcome = planned(*(Demand(shape, 1) for shape in asked), types=[offer], speed=10_000.0)
+    outcome = planned(
+        *([] if by_request else demands),
+        request=demands if by_request else [],
+        types=[offer],
+        speed=10_000.0,
+    )
 
     unmet = {unmet.subject.shape for unmet in outcome.unmet if isinstance(unmet.subject, Demand)}
     assert unmet == {shape for shape in asked if not fits(shape)}

@@ -1,7 +1,8 @@
-"""What a plan costs as its input grows: lines of the planner's code that are run, not seconds.
+"""What a plan costs as its input grows: instructions that are run, not seconds.
 
-Demands and nodes are counted, never walked over one by one for each other: twice as many of either may cost
-twice as much, not four times.
+Demands and nodes are counted, never walked over one by one for each other: twice as many of either, or of the
+resources and labels that they are told apart by, may cost twice as much, not four times. The one exception are
+the different bundles of one placement group, of which real ones have few.
 """
 
 import sys
@@ -20,8 +21,10 @@ from unit.core.autoscale.situations import (
     a_worker,
     amounts,
     an_offer,
+    anywhere_of,
     demand,
     gang,
+    is_in,
     launched,
 )
 
@@ -36,17 +39,20 @@ SHAPES = (
 )
 
 
-def lines_run(situation: Situation) -> int:
-    """Return how many lines of the planner a plan runs."""
+def steps_run(situation: Situation) -> int:
+    """Return how many of the interpreter's instructions a plan runs: a comprehension's, too, one by one."""
     count = 0
 
     def local(_frame: FrameType, event: str, _argument: Any) -> Callable[..., Any]:
         nonlocal count
-        count += event == "line"
+        count += event == "opcode"
         return local
 
     def trace(frame: FrameType, _event: str, _argument: Any) -> Callable[..., Any] | None:
-        return local if "autoscale" in frame.f_code.co_filename else None
+        if "autoscale" not in frame.f_code.co_filename:
+            return None
+        frame.f_trace_lines, frame.f_trace_opcodes = False, True
+        return local
 
     before = sys.gettrace()
     sys.settrace(trace)
@@ -65,6 +71,33 @@ def asking(times: int, workers: Sequence[Worker] = ()) -> Situation:
 def distinct(count: int) -> Situation:
     asked = [demand(CPU=1 + number % 7, memory=0.001 * (number + 1)) for number in range(count)]
     return a_situation(*asked, types=[SMALL, LARGE], cluster_maximum=10**6, speed=10**6)
+
+
+def distinct_request(count: int) -> Situation:
+    return a_situation(request=distinct(count).asked.demands, types=[SMALL, LARGE], cluster_maximum=10**6)
+
+
+def odd_resources(count: int) -> Situation:
+    """As a head may send that means harm: each demand is for a resource that nobody has heard of."""
+    asked = [demand(CPU=1, **{f"odd-{number}": 1}) for number in range(count)]
+    return a_situation(*asked, *SHAPES, types=[SMALL, LARGE], cluster_maximum=10**6, speed=10**6)
+
+
+def own_resources(count: int) -> Situation:
+    kinds: dict[str, Any] = {f"kind-{number}": 8 for number in range(count)}
+    wide = an_offer("wide", CPU=64, maximum=10**6, **kinds)
+    asked = [demand(CPU=1, **{kind: 1}) for kind in kinds]
+    return a_situation(*asked, types=[SMALL, wide], workers=idle_nodes(20), cluster_maximum=10**6)
+
+
+def own_labels(count: int) -> Situation:
+    asked = [anywhere_of(is_in(f"key-{number}", "x"), CPU=1) for number in range(count)]
+    return a_situation(*asked, *SHAPES, types=[SMALL, LARGE], cluster_maximum=10**6, speed=10**6)
+
+
+def unlike_groups(count: int) -> Situation:
+    asked = [gang(Strategy.PACK, demand(2, CPU=1 + number % 30, memory=number)) for number in range(count)]
+    return a_situation(*asked, types=[SMALL, LARGE], cluster_maximum=10**6)
 
 
 def equal_nodes(count: int) -> list[Worker]:
@@ -99,7 +132,7 @@ def starting(count: int) -> Situation:
     ("little", "much", "times"),
     [
         pytest.param(asking(100), asking(10_000), 1.2, id="a hundred times the demands, of the same shapes"),
-        pytest.param(distinct(600), distinct(1200), 2.2, id="twice the demands, all different"),
+        pytest.param(distinct(1500), distinct(3000), 2.2, id="twice the demands, all different"),
         pytest.param(
             asking(100, equal_nodes(300)), asking(100, equal_nodes(600)), 2.2, id="twice the nodes, all equal"
         ),
@@ -119,8 +152,15 @@ def starting(count: int) -> Situation:
             id="a hundred times the demands on nodes that differ",
         ),
         pytest.param(starting(300), starting(600), 2.2, id="twice the nodes on their way"),
+        pytest.param(
+            distinct_request(1500), distinct_request(3000), 2.2, id="twice the request, all different"
+        ),
+        pytest.param(odd_resources(300), odd_resources(600), 2.2, id="twice the resources that nobody has"),
+        pytest.param(own_resources(60), own_resources(120), 2.2, id="twice the resources of a type"),
+        pytest.param(own_labels(80), own_labels(160), 2.4, id="twice the labels"),
+        pytest.param(unlike_groups(100), unlike_groups(200), 2.2, id="twice the groups, all different"),
         pytest.param(spread_groups(20), spread_groups(40), 2.6, id="twice the strictly spread groups"),
     ],
 )
 def test_what_a_plan_costs(little: Situation, much: Situation, times: float) -> None:
-    assert lines_run(much) <= times * lines_run(little)
+    assert steps_run(much) <= times * steps_run(little)
