@@ -75,7 +75,7 @@ lock: setup ## Compile all lock files anew
 	$(LOCK) pyproject.toml -o requirements.lock
 	$(LOCK) --group dev pyproject.toml -c requirements.lock -o requirements-dev.lock
 	echo 'hatchling>=1.27' | $(LOCK) --no-annotate - -o requirements-build.lock
-	for file in e2e/images/ray/*.in; do $(LOCK) "$$file" -o "$${file%.in}.lock"; done
+	for file in e2e/images/ray*/*.in; do $(LOCK) "$$file" -o "$${file%.in}.lock"; done
 
 format: setup ## Format the code and mend what ruff can mend
 	$(BIN)/ruff format $(CODE)

@@ -43,6 +43,7 @@ EFFECTS: Mapping[str, Effect] = {
     "spec.podTypes[].setupCommands": Effect.PODS,
     "spec.podTypes[].workerSetupCommands": Effect.PODS,
     "spec.podTypes[].labels": Effect.PODS,
+    "spec.podTypes[].numOfHosts": Effect.PODS,
     "spec.podTypes[].priority": Effect.NOTHING,
     "spec.podTypes[].idleTimeoutSeconds": Effect.NOTHING,
     "spec.podTypes[].upgradeStrategy": Effect.NOTHING,

@@ -161,6 +161,13 @@ POD_TYPE = Shape(
             limits={"additionalProperties": {"type": "string"}, "maxProperties": MOST_LABELS},
         ),
         Field(
+            "numOfHosts",
+            "hosts",
+            """Workers of this type come and go in slices of so many, as the hosts of a TPU slice do: one that
+            is lost takes its slice along. minWorkers is rounded up to whole slices, maxWorkers down.""",
+            limits={"minimum": 1},
+        ),
+        Field(
             "priority",
             "priority",
             """Where several types would do, those of a higher priority are used up to their maxWorkers before

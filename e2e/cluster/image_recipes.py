@@ -3,12 +3,13 @@
 import hashlib
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
 RAY_VERSION = "2.60.0"
 RAY_TAGS = (RAY_VERSION, "latest", "nightly")  # what users' files ask for
+OLDEST_RAY_VERSION = "2.7.0"  # the first whose GCS tells an autoscaler outside of the head what waits
 _REPOSITORY = Path(__file__).parents[2]
 _DOCKERFILES = _REPOSITORY / "e2e" / "images"
 _OPERATOR_FILES = (
@@ -23,6 +24,7 @@ class Kind(StrEnum):
     PAUSE = "pause"
     COREDNS = "coredns"
     RAY = "ray"
+    OLDEST_RAY = "oldest-ray"
     OPERATOR = "operator"
 
 
@@ -53,6 +55,8 @@ def recipe_of(kind: Kind, binary: Path | None = None) -> Recipe:
             return Recipe(names=("localhost/coredns:1",), files=files)
         case Kind.RAY:
             return _ray_recipe(_DOCKERFILES / "ray")
+        case Kind.OLDEST_RAY:
+            return _oldest_ray_recipe(_DOCKERFILES / "ray-oldest", _ray_recipe(_DOCKERFILES / "ray"))
         case Kind.OPERATOR:
             return _operator_recipe(_REPOSITORY)
 
@@ -68,6 +72,18 @@ def _ray_recipe(folder: Path) -> Recipe:
         files={path.name: path for path in folder.iterdir() if path.suffix != ".in"},
         locks=(folder / "requirements.lock", folder / "offline.lock"),
         on_base=True,
+    )
+
+
+def _oldest_ray_recipe(folder: Path, ray: Recipe) -> Recipe:
+    """Return the recipe of Ray's image with an older Ray in it, which has no wheels for Python 3.12."""
+    lock = folder / "requirements.lock"
+    return replace(
+        ray,
+        names=(f"docker.io/rayproject/ray:{OLDEST_RAY_VERSION}",),
+        files={**ray.files, "requirements.lock": lock},
+        locks=(lock, *ray.locks[1:]),
+        arguments={"BASE": "python:3.11-slim"},
     )
 
 

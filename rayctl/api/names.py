@@ -37,6 +37,13 @@ NODE_GROUP = "ray.io/node-group"
 LABEL_LEADER = "cluster.ray.io/leader"
 """On the operator's own pods: ``"true"`` on the one that leads."""
 
+LABEL_SLICE = "cluster.ray.io/slice"
+LABEL_HOST_INDEX = "cluster.ray.io/host-index"
+"""On workers of a type of several hosts: the number of their slice among the type's, and theirs in it."""
+
+ANNOTATION_HOSTS = "cluster.ray.io/hosts"
+"""On the same: how many hosts their slice has, whatever the spec says by now."""
+
 ANNOTATION_ORDINAL = "cluster.ray.io/ordinal"
 ANNOTATION_INCARNATION = "cluster.ray.io/incarnation"
 ANNOTATION_FINGERPRINT = "cluster.ray.io/fingerprint"

@@ -31,6 +31,10 @@ class PodView(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     ordinal: int = -1
     """-1: not ours, or from an operator that did not count."""
     incarnation: int = 0
+    slice: str = ""
+    """Which slice of its type it is a host of; '' where it comes and goes alone."""
+    hosts: int = 1
+    """How many hosts that slice has."""
     fingerprint: str = ""
     session: str = ""
     """On a worker: the head's session that it was made for; '' where that is not known."""

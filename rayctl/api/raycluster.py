@@ -70,6 +70,8 @@ class PodType:
     """``workerSetupCommands`` where given, else ``setupCommands``."""
     labels: Mapping[str, str] | None = None
     """Of its Ray nodes, for label selectors; None where they are not given."""
+    hosts: int = 1
+    """``numOfHosts``: workers that come and go as one, at least 1."""
     priority: int = 0
     """Types of a higher one are used up before those of a lower one are touched."""
     idle_seconds: int | None = None
@@ -206,6 +208,7 @@ def _pod_type(reader: Reader, cluster: str) -> PodType:
         ray_resources=_ray_resources(reader) if "rayResources" in reader.value else None,
         setup_commands=(setup or ()) if worker_setup is None else worker_setup,
         labels=reader.strings("labels") if "labels" in reader.value else None,
+        hosts=_hosts(reader),
         priority=reader.count("priority") or 0,
         idle_seconds=reader.count("idleTimeoutSeconds"),
         upgrade=parse_strategy(strategy) if "upgradeStrategy" in reader.value else None,
@@ -215,6 +218,13 @@ def _pod_type(reader: Reader, cluster: str) -> PodType:
 def _count(reader: Reader, key: str, default: int) -> int:
     given = reader.count(key)
     return default if given is None else given
+
+
+def _hosts(reader: Reader) -> int:
+    hosts = _count(reader, "numOfHosts", 1)
+    if hosts < 1:
+        reader.wrong("numOfHosts", "a slice of no hosts is nothing", "write 1 or more, or leave it out")
+    return max(1, hosts)
 
 
 def _head_service(reader: Reader) -> HeadService:

@@ -190,6 +190,8 @@ def pod_view(body: Wire) -> PodView:
         pod_type=TypeName(sys.intern(labels.get(names.LABEL_POD_TYPE, ""))),
         ordinal=_count(annotations.get(names.ANNOTATION_ORDINAL, ""), -1),
         incarnation=_count(annotations.get(names.ANNOTATION_INCARNATION, ""), 0),
+        slice=sys.intern(labels.get(names.LABEL_SLICE, "")),
+        hosts=_count(annotations.get(names.ANNOTATION_HOSTS, ""), 1),
         fingerprint=sys.intern(annotations.get(names.ANNOTATION_FINGERPRINT, "")),
         session=sys.intern(annotations.get(names.ANNOTATION_SESSION, "")),
         restart=_interned(annotations.get(names.ANNOTATION_RESTART)),

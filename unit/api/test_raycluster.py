@@ -145,6 +145,10 @@ def test_ray_resources_are_amounts_zeros_included() -> None:
     assert parse_cluster(with_worker(rayResources={})).pod_types[1].ray_resources == {}
 
 
+def test_a_type_may_be_of_several_hosts() -> None:
+    assert [kind.hosts for kind in parse_cluster(with_worker(numOfHosts=4)).pod_types] == [1, 4]
+
+
 def test_what_a_cluster_may_have_beyond_the_legacy_fields_is_read() -> None:
     cluster = parse_cluster(
         a_cluster_document(
@@ -212,6 +216,11 @@ def test_a_deprecated_field_of_the_first_files_is_accepted() -> None:
             with_worker(minWorkers=-1),
             "spec.podTypes[1].minWorkers: -1 is negative; write 0 or more",
             id="negative",
+        ),
+        pytest.param(
+            with_worker(numOfHosts=0),
+            "spec.podTypes[1].numOfHosts: a slice of no hosts is nothing; write 1 or more, or leave it out",
+            id="slices of nothing",
         ),
         pytest.param(
             with_worker(minWorkers=10**9),

@@ -32,6 +32,7 @@ EDITS: dict[str, Any] = {
     "spec.podTypes[].setupCommands": ["true"],
     "spec.podTypes[].workerSetupCommands": ["true"],
     "spec.podTypes[].labels": {"zone": "a"},
+    "spec.podTypes[].numOfHosts": 4,
     "spec.podTypes[].priority": 3,
     "spec.podTypes[].idleTimeoutSeconds": 3,
     "spec.podTypes[].upgradeStrategy": {"type": "Recreate"},

@@ -63,7 +63,7 @@ def test_compiled_python_and_times_do_not_make_another_image(recipe: Recipe) -> 
     assert [name for name, _ in context_files(recipe.files)] == ["Dockerfile", "code/main.py"]
 
 
-@pytest.mark.parametrize("kind", [Kind.RAY, Kind.OPERATOR])
+@pytest.mark.parametrize("kind", [Kind.RAY, Kind.OLDEST_RAY, Kind.OPERATOR])
 def test_what_a_recipe_names_is_in_the_repository(kind: Kind) -> None:
     recipe = recipe_of(kind)
 

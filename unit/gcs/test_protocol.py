@@ -1,4 +1,7 @@
-"""Our protocol against that of the `ray` package, and its generated code against what would be generated."""
+"""Our protocol against that of the `ray` package and of the oldest Ray that is autoscaled, and its own code.
+
+``unit/golden/ray-2.7.0-protocol.json`` is what DESCRIBE printed for Ray 2.7.0, as far as it is about our messages.
+"""
 
 import json
 import subprocess
@@ -86,6 +89,50 @@ def test_each_method_is_rays(rays: dict[str, Any]) -> None:
 
 def test_the_request_for_the_state_has_no_version_to_be_set() -> None:
     assert list(pb.GetClusterResourceStateRequest.DESCRIPTOR.fields) == []
+
+
+OLDEST: dict[str, Any] = json.loads((ROOT / "unit" / "golden" / "ray-2.7.0-protocol.json").read_text())
+
+RENAMED = {("ClusterResourceConstraint", "resource_requests"): "min_bundles"}
+"""Names are not sent."""
+
+LATER = {
+    ("DrainNodeReply", "rejection_reason_message"),
+    ("DrainNodeRequest", "deadline_timestamp_ms"),
+    ("GangResourceRequest", "bundle_selectors"),
+    ("GetAllJobInfoRequest", "skip_is_running_tasks_field"),
+    ("GetAllJobInfoRequest", "skip_submission_job_info_field"),
+    ("NodeState", "LabelsEntry.key"),
+    ("NodeState", "LabelsEntry.value"),
+    ("NodeState", "labels"),
+    ("ResourceRequest", "label_selectors"),
+}
+"""What came after 2.7. Sent to it, it is skipped; from it, it is empty: nodes have no labels, demands no selectors."""
+
+LATER_MESSAGES = {"BundleSelector", "LabelSelector", "LabelSelectorConstraint"}
+
+
+def test_the_oldest_ray_knows_our_calls() -> None:
+    assert {method.path for method in Method} <= set(OLDEST["methods"])
+
+
+@pytest.mark.parametrize("name", sorted(set(MESSAGES) - LATER_MESSAGES))
+def test_each_field_of_a_message_is_the_oldest_rays_or_a_later_one(name: str) -> None:
+    own, theirs = fields(MESSAGES[name]), OLDEST["messages"][name]
+    known = {field: theirs.get(RENAMED.get((name, field), field)) for field in own}
+    lacks = {field for field, value in known.items() if value is None}
+
+    assert known == own | dict.fromkeys(lacks)
+    assert {(name, field) for field in lacks} == {each for each in LATER if each[0] == name}
+    numbers = {number for number, *_ in theirs.values()}
+    assert not numbers & {own[field][0] for field in lacks if "." not in field}, (
+        "nor is it something else to it"
+    )
+
+
+@pytest.mark.parametrize("name", sorted(OLDEST["enums"]))
+def test_each_value_of_an_enumeration_is_the_oldest_rays(name: str) -> None:
+    assert {value.name: value.number for value in ENUMS[name].values} == OLDEST["enums"][name]
 
 
 @pytest.mark.parametrize("suffix", ["py", "pyi"])

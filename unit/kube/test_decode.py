@@ -74,6 +74,12 @@ def test_a_pod_of_ours_tells_what_it_is_for() -> None:
     assert (pod.reason, pod.message) == ("", "")
 
 
+def test_a_host_of_a_slice_tells_which_one_it_is_of() -> None:
+    pod = pod_view(a_pod(labels={"cluster.ray.io/slice": "7"}, annotations={"cluster.ray.io/hosts": "4"}))
+
+    assert (pod.slice, pod.hosts) == ("7", 4)
+
+
 def test_a_pod_of_an_operator_that_did_not_count_has_no_ordinal() -> None:
     pod = pod_view(a_pod(labels={"ray-cluster-name": "c", "ray-node-type": "worker"}))
 

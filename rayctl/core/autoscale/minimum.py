@@ -17,11 +17,12 @@ Targets: TypeAlias = Mapping[TypeName, int]
 
 
 def minimum(cluster: RayCluster) -> Targets:
-    """Return how many workers of each type are to run whether they are needed or not."""
+    """Return how many workers of each type are to run whether they are needed or not, in whole slices."""
     left = cluster.max_workers
     targets: dict[TypeName, int] = {}
     for pod_type in cluster.pod_types:
-        count = min(pod_type.min_workers, cluster.max_of(pod_type), left)
-        targets[pod_type.name] = count
-        left -= count
+        hosts = pod_type.hosts
+        slices = min(-(-pod_type.min_workers // hosts), min(cluster.max_of(pod_type), left) // hosts)
+        targets[pod_type.name] = slices * hosts
+        left -= slices * hosts
     return targets

@@ -54,6 +54,7 @@ def offer_of(cluster: RayCluster, pod_type: PodType, fingerprint: str, learnt: L
         labels={**(pod_type.labels or {}), NODE_GROUP: pod_type.name},
         idle_timeout=cluster.idle_timeout_of(pod_type),
         priority=pod_type.priority,
+        hosts=pod_type.hosts,
         fingerprint=fingerprint,
     )
 

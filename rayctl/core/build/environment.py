@@ -10,10 +10,10 @@ import json
 from collections.abc import Iterable
 
 from rayctl.api.document import Document, Reader
-from rayctl.api.names import Role, head_service_name
+from rayctl.api.names import LABEL_HOST_INDEX, LABEL_SLICE, Role, head_service_name
 from rayctl.api.raycluster import PodType, RayCluster
 from rayctl.core.build.command import for_kubelet
-from rayctl.core.build.resources import offered_resources, override_text
+from rayctl.core.build.resources import TPU, offered_resources, override_text, wants
 
 DRAIN_TIMEOUT = "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S"
 
@@ -41,14 +41,33 @@ def environment(cluster: RayCluster, pod_type: PodType, role: Role, drain_second
         case Role.WORKER:
             variables["RAY_HEAD_IP"] = head_service_name(cluster.key.name)
     # The pod's name joins Ray's node with its pod. The pod itself knows it, so all of a type are alike.
-    instance: Document = {
-        "name": "RAY_CLOUD_INSTANCE_ID",
-        "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}},
-    }
-    entries: list[Document] = [
-        {"name": name, "value": for_kubelet(value)} for name, value in variables.items()
+    entries = [_of_the_pod("RAY_CLOUD_INSTANCE_ID", "metadata.name")]
+    if role is Role.WORKER and pod_type.hosts > 1:
+        entries += _of_the_slice(cluster, pod_type)
+    entries += [{"name": name, "value": for_kubelet(value)} for name, value in variables.items()]
+    return entries
+
+
+def _of_the_pod(name: str, path: str) -> Document:
+    return {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}}
+
+
+def _of_the_slice(cluster: RayCluster, pod_type: PodType) -> list[Document]:
+    """Return what tells a host which one of which slice it is: for anyone, and where it has TPUs for Ray.
+
+    Ray labels its nodes with the name of their TPU slice, and libtpu and JAX go by the worker's ID.
+    """
+    entries = [
+        _of_the_pod("RAY_SLICE_INDEX", f"metadata.labels['{LABEL_SLICE}']"),
+        _of_the_pod("RAY_HOST_INDEX", f"metadata.labels['{LABEL_HOST_INDEX}']"),
     ]
-    return [instance, *entries]
+    if wants(pod_type, TPU):
+        name = for_kubelet(f"{cluster.key.name}-{pod_type.name}")
+        entries += [
+            {"name": "TPU_NAME", "value": f"{name}-$(RAY_SLICE_INDEX)"},
+            {"name": "TPU_WORKER_ID", "value": "$(RAY_HOST_INDEX)"},
+        ]
+    return entries
 
 
 def find_variable(container: Reader, name: str) -> str | None:

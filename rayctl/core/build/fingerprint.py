@@ -25,6 +25,8 @@ def fingerprint(cluster: RayCluster, pod_type: PodType, role: Role) -> str:
     given: Document = {"role": role.value, "pod": pod_type.pod}
     if pod_type.ray_resources is not None:
         given["rayResources"] = dict(pod_type.ray_resources)
+    if pod_type.hosts > 1 and role is Role.WORKER:
+        given["hosts"] = pod_type.hosts
     if pod_type.labels:
         given["labels"] = dict(pod_type.labels)
     if setup := setup_commands(cluster, pod_type, role):

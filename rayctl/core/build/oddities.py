@@ -6,7 +6,6 @@ comes of it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from fractions import Fraction
 
@@ -24,6 +23,7 @@ from rayctl.api.raycluster import PodType, RayCluster
 from rayctl.api.upgrade import UpgradeStrategy, UpgradeType
 from rayctl.core.build.metadata import pod_labels
 from rayctl.core.build.ray_start import gcs_port
+from rayctl.core.build.ray_version import Version, image_version, is_older, version_text
 
 _MOST = 20
 """Of one cluster: people read the first few."""
@@ -31,10 +31,8 @@ _MOST = 20
 _OURS = (LABEL_CLUSTER, LABEL_ROLE, LABEL_NODE_NAME, LABEL_POD_TYPE, LABEL_COMPONENT)
 _NOT_USED = ("name", "namespace")
 _RAYS_OWN = {name.lower(): name for name in ("CPU", "GPU", "memory", "object_store_memory")}
-_IMAGE_VERSION = re.compile(r"/ray(?:-ml|-llm)?:(\d+\.\d+\.\d+)(?![\d.])")
 _HEAD_NEEDS = Fraction(710 * 2**20)
 """Bytes that a head of Ray 2.60 with its dashboard takes (docs/raycluster.md)."""
-_BEFORE_RAY_2 = re.compile(r"/ray(?:-ml)?:[01]\.")
 _BARELY_IDLE = 60
 
 
@@ -85,12 +83,12 @@ def _container_ports(pod_type: PodType) -> dict[object, int | None]:
 
 def _images(cluster: RayCluster) -> Iterator[str]:
     """Ray's nodes must all be of one version: a worker of another one is turned away by the head."""
-    versions: dict[str, str] = {}
+    versions: dict[Version, str] = {}
     for kind in cluster.pod_types:
-        if found := _IMAGE_VERSION.search(_first_container(kind).text("image")):
-            versions.setdefault(found[1], kind.name)
+        if (found := image_version(kind)) is not None:
+            versions.setdefault(found, kind.name)
     if len(versions) > 1:
-        which = ", ".join(f"{version} ({name})" for version, name in versions.items())
+        which = ", ".join(f"{version_text(version)} ({name})" for version, name in versions.items())
         yield f"spec.podTypes: Ray's nodes must be of one version, and the images are of {which}"
 
 
@@ -99,6 +97,9 @@ def _pod_type(cluster: RayCluster, index: int, kind: PodType) -> Iterator[str]:
     most = cluster.max_of(kind)
     if kind.min_workers > most:
         yield f"{path}.minWorkers {kind.min_workers} is above maxWorkers {most}: the maximum wins"
+    if most % kind.hosts:
+        slices = "1 slice" if most // kind.hosts == 1 else f"{most // kind.hosts} slices"
+        yield f"{path}.maxWorkers {most} has room for {slices} of {kind.hosts} hosts, the rest is never used"
     if kind.upgrade is not None:
         yield from _strategy(f"{path}.upgradeStrategy", kind.upgrade)
     for name in kind.ray_resources or ():
@@ -146,7 +147,7 @@ def _spec(path: str, kind: PodType) -> Iterator[str]:
 def _head_memory(path: str, kind: PodType) -> Iterator[str]:
     container = _first_container(kind)
     limit = container.inner("resources").inner("limits").value.get("memory")
-    if limit is None or _BEFORE_RAY_2.search(container.text("image")):
+    if limit is None or is_older(image_version(kind), (2,)):
         return
     if parse_quantity(limit) < _HEAD_NEEDS:
         yield f"{path} {shown(limit)}: a head of Ray 2.60 takes some 710Mi, and is killed where it has less"

@@ -12,12 +12,15 @@ from decimal import Decimal, InvalidOperation
 from rayctl.api.document import Document, Json, Reader
 from rayctl.api.names import (
     ANNOTATION_FINGERPRINT,
+    ANNOTATION_HOSTS,
     ANNOTATION_INCARNATION,
     ANNOTATION_ORDINAL,
     ANNOTATION_RESTART,
     ANNOTATION_SESSION,
     LABEL_COMPONENT,
     LABEL_HEAD_INCARNATION,
+    LABEL_HOST_INDEX,
+    LABEL_SLICE,
     PodName,
     Role,
     Slot,
@@ -33,6 +36,7 @@ from rayctl.core.build.environment import DRAIN_TIMEOUT, environment, find_varia
 from rayctl.core.build.fingerprint import fingerprint, restart_mark
 from rayctl.core.build.metadata import owner_reference, pod_labels
 from rayctl.core.build.ray_start import agent_port
+from rayctl.core.build.ray_version import HEALTH_OF_ALL, image_version, is_older
 
 _DRAIN_SECONDS = 30
 _LONGEST_DRAIN = 86_400
@@ -52,6 +56,7 @@ class PodTemplate:
     _pod: Document
     _metadata: Document
     _annotations: Document
+    _hosts: int
 
     def name(self, ordinal: int, incarnation: int) -> PodName:
         """Return the name of the pod that fills the ordinal's place for the ``incarnation``-th time."""
@@ -68,10 +73,15 @@ class PodTemplate:
         }
         if session:
             annotations[ANNOTATION_SESSION] = session
+        if self._hosts > 1:
+            annotations[ANNOTATION_HOSTS] = str(self._hosts)
         metadata = self._metadata | {"name": self.name(ordinal, incarnation), "annotations": annotations}
         labels = self._metadata["labels"]
         if self._role is Role.HEAD and isinstance(labels, dict):
             metadata["labels"] = labels | {LABEL_HEAD_INCARNATION: str(incarnation)}
+        elif self._hosts > 1 and isinstance(labels, dict):
+            number, index = divmod(ordinal, self._hosts)
+            metadata["labels"] = labels | {LABEL_SLICE: str(number), LABEL_HOST_INDEX: str(index)}
         return self._pod | {"metadata": metadata}
 
 
@@ -100,6 +110,7 @@ def pod_template(cluster: RayCluster, pod_type: PodType, role: Role) -> PodTempl
             ANNOTATION_FINGERPRINT: print_of_type,
             ANNOTATION_RESTART: restart_mark(cluster, pod_type.name),
         },
+        _hosts=pod_type.hosts if role is Role.WORKER else 1,
     )
 
 
@@ -135,18 +146,20 @@ def _container(cluster: RayCluster, pod_type: PodType, role: Role, drain_seconds
     if command := ray_command(cluster, pod_type, role, port):
         out["command"], out["args"] = list(command.command), list(command.args)
     if port is not None:
-        out |= _probes(port)
+        out |= _probes(port, pod_type, role)
     return out
 
 
-def _probes(port: int) -> Document:
-    """Return probes of Ray's agent, which asks both raylet and GCS.
+def _probes(port: int, pod_type: PodType, role: Role) -> Document:
+    """Return probes of Ray's agent, which asks the raylet and on the head the GCS, too, where it can.
 
     A readiness probe every second would cost the GCS of a thousand nodes a thousand calls a second. So a
     startup probe looks that often, and for as long as set-up may take: it never gives up. Once it
     succeeds, the kubelet asks the other one at once.
     """
-    ask: Document = {"httpGet": {"path": "/api/healthz", "port": port}, "timeoutSeconds": 5}
+    whole = role is Role.HEAD and not is_older(image_version(pod_type), HEALTH_OF_ALL)
+    path = "/api/healthz" if whole else "/api/local_raylet_healthz"
+    ask: Document = {"httpGet": {"path": path, "port": port}, "timeoutSeconds": 5}
     return {
         "startupProbe": {**ask, "periodSeconds": 1, "failureThreshold": 2**31 - 1},
         "readinessProbe": {**ask, "periodSeconds": 10, "failureThreshold": 3},

@@ -18,6 +18,10 @@ _MEMORY_SHARE = Fraction(7, 10)
 """Of the container's memory; Ray's object store takes the other 30 %."""
 
 
+TPU = "google.com/tpu"
+"""What Kubernetes calls it."""
+
+
 def offered_resources(pod_type: PodType) -> ResourceSet:
     """Return what a pod of this type offers, zeros included: Ray must not count the machine's CPUs instead.
 
@@ -30,7 +34,14 @@ def offered_resources(pod_type: PodType) -> ResourceSet:
     }
     if "memory" in sizes:
         offered["memory"] = floor(sizes["memory"] * _MEMORY_SHARE)
+    if TPU in sizes:
+        offered["TPU"] = ceil(sizes[TPU])
     return offered | dict(pod_type.ray_resources or {})
+
+
+def wants(pod_type: PodType, resource: str) -> bool:
+    """Return whether a pod of this type asks Kubernetes for a resource, in its container 0."""
+    return _sizes(pod_type.pod).get(resource, 0) > 0
 
 
 def override_text(offered: ResourceSet) -> str:

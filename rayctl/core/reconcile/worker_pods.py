@@ -37,6 +37,7 @@ def worker_pods(
                 verdict=_verdict(pod, health.verdict, age),
                 head=pod is head,
                 fingerprint=pod.fingerprint,
+                slice=pod.slice,
                 why=f"{pod.reason}: {pod.message}" if pod.message else pod.reason,
                 age=age,
                 ip=pod.ip,

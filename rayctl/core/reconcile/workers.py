@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from rayctl.api.names import PodName, Role, TypeName
+from rayctl.api.names import PodName, Role
 from rayctl.api.observed import PodView
 from rayctl.api.raycluster import PodType
 from rayctl.api.upgrade import UpgradeStrategy, UpgradeType
@@ -17,6 +17,7 @@ from rayctl.core.reconcile.rollout import (
     outdated_pods,
 )
 from rayctl.core.reconcile.seen import Observed
+from rayctl.core.reconcile.slices import free_slices, in_whole_slices, incomplete, with_their_slices
 from rayctl.core.reconcile.slots import free_ordinals, leaving_order, of_type, session_of
 from rayctl.core.reconcile.trouble import blocked_for
 from rayctl.core.reconcile.worklist import Worklist
@@ -64,6 +65,9 @@ def fill(work: Worklist, seen: Observed, pod_type: PodType, wanted: int) -> None
     named = [pod for pod in live if pod.name in work.leave and pod.name not in gone_soon]
     work.depart(named)
     gone_soon.update(pod.name for pod in named)
+    broken = incomplete(pod for pod in live if pod.name not in gone_soon)
+    work.retire(broken, "its slice lacks a host")
+    gone_soon.update(pod.name for pod in broken)
     staying = leaving_order(
         (pod for pod in live if pod.name not in gone_soon), frozenset(outdated), work.removal.view
     )
@@ -72,10 +76,10 @@ def fill(work: Worklist, seen: Observed, pod_type: PodType, wanted: int) -> None
     if (outdated or too_many) and any(pod.ready for pod in staying) and work.removal.is_blind(work.now):
         work.ask_ray = True
         return
-    extra = staying[:too_many]
+    extra = in_whole_slices(staying[:too_many], staying)
     work.retire(extra, f"{len(staying)} of type {name} are there, {wanted} wanted")
-    staying = staying[len(extra) :]
-    _roll(work, may_go(staying, outdated, strategy.type, allowed), outdated)
+    staying = [pod for pod in staying if pod not in extra]
+    _roll(work, in_whole_slices(may_go(staying, outdated, strategy.type, allowed), staying), outdated)
     current = sum(pod.name not in outdated for pod in staying)
     there = work.still_live(role, name)
     if strategy.type is UpgradeType.RECREATE and any(pod.name in outdated for pod in there):
@@ -83,7 +87,7 @@ def fill(work: Worklist, seen: Observed, pod_type: PodType, wanted: int) -> None
     if work.planned:  # who leaves by the plan gets no successor, or has one already
         there = [pod for pod in there if pod.name not in gone_soon or pod.name in outdated]
     missing = min(allowed.wanted - current, allowed.wanted + allowed.surge - len(there))
-    _add(work, seen, name, missing, f"{len(there)} of {allowed.wanted} are there")
+    _add(work, seen, pod_type, missing, f"{len(there)} of {allowed.wanted} are there")
 
 
 def _margins(
@@ -113,7 +117,9 @@ def _outdated(
     work: Worklist, pod_type: PodType, live: Sequence[PodView], strategy: UpgradeStrategy
 ) -> Mapping[PodName, str]:
     plan = blueprint(work.cluster, Role.WORKER, pod_type.name)
-    return outdated_pods(live, plan, strategy) if live and plan is not None else {}
+    if not live or plan is None:
+        return {}
+    return with_their_slices(outdated_pods(live, plan, strategy), live)
 
 
 def _drop_doubles(work: Worklist, pods: Sequence[PodView]) -> None:
@@ -138,14 +144,19 @@ def _roll(work: Worklist, pods: Sequence[PodView], outdated: Mapping[PodName, st
         work.retire(group, why)
 
 
-def _add(work: Worklist, seen: Observed, name: TypeName, missing: int, why: str) -> None:
-    if missing <= 0 or work.head is None:
+def _add(work: Worklist, seen: Observed, pod_type: PodType, missing: int, why: str) -> None:
+    name, hosts = pod_type.name, pod_type.hosts
+    if missing < hosts or work.head is None:
         return
     trouble = seen.find_trouble(name)
     wait = blocked_for(trouble, work.now)
     if wait:
         work.waits.append(wait)
         return
-    live = work.still_live(Role.WORKER, name)
-    ordinals = free_ordinals(live, min(missing, 1 if trouble else _MOST_AT_ONCE))
-    work.create(Role.WORKER, name, ordinals, of_type(seen.pods, Role.WORKER, name), why)
+    pods = of_type(seen.pods, Role.WORKER, name)
+    units = 1 if trouble else max(1, min(missing, _MOST_AT_ONCE) // hosts)
+    if hosts > 1:
+        ordinals = free_slices(pods, hosts, units)
+    else:
+        ordinals = free_ordinals(work.still_live(Role.WORKER, name), units)
+    work.create(Role.WORKER, name, ordinals, pods, why)

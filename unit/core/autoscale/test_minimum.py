@@ -6,6 +6,16 @@ from rayctl.core.autoscale.minimum import minimum
 from unit.builders import a_cluster, a_pod_type
 
 
+def test_minimums_are_rounded_up_to_whole_slices_and_maximums_down() -> None:
+    types = (
+        a_pod_type("head"),
+        a_pod_type("up", min_workers=3, max_workers=8, hosts=4),
+        a_pod_type("down", min_workers=8, max_workers=7, hosts=4),
+    )
+
+    assert minimum(a_cluster(pod_types=types, max_workers=20)) == {"head": 0, "up": 4, "down": 4}
+
+
 @pytest.mark.parametrize(
     ("head", "first", "second", "limit", "wanted"),
     [

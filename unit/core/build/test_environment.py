@@ -60,6 +60,26 @@ def test_ray_is_told_of_a_types_labels() -> None:
     assert told["RAY_OVERRIDE_LABELS"] == '{"rack": "", "zone": "north"}'
 
 
+def test_a_host_of_a_slice_is_told_which_one_it_is() -> None:
+    tpus = a_pod_type("tpu", hosts=4, pod=a_pod_config(resources={"limits": {"google.com/tpu": 4}}))
+
+    told = variables(Role.WORKER, pod_types=(a_pod_type("head-node"), tpus))
+
+    assert told["RAY_SLICE_INDEX"] == {"fieldRef": {"fieldPath": "metadata.labels['cluster.ray.io/slice']"}}
+    assert told["RAY_HOST_INDEX"] == {
+        "fieldRef": {"fieldPath": "metadata.labels['cluster.ray.io/host-index']"}
+    }
+    assert told["TPU_NAME"] == "example-cluster-tpu-$(RAY_SLICE_INDEX)"
+    assert told["TPU_WORKER_ID"] == "$(RAY_HOST_INDEX)"
+
+
+def test_who_has_no_tpu_is_told_of_none_and_a_head_of_no_slice() -> None:
+    kind = a_pod_type("many", hosts=4)
+
+    assert "TPU_NAME" not in variables(Role.WORKER, pod_types=(a_pod_type("head-node"), kind))
+    assert "RAY_SLICE_INDEX" not in variables(Role.HEAD, pod_types=(kind,))
+
+
 def test_a_dollar_in_the_name_of_a_resource_is_not_the_kubelets() -> None:
     types = (a_pod_type("head", ray_resources={"$(HOME)": 1}),)
 

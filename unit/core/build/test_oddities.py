@@ -42,6 +42,11 @@ def port(number: int, target: Any) -> list[dict[str, Any]]:
             id="a minimum above its maximum",
         ),
         pytest.param(
+            {"worker": {"maxWorkers": 6, "numOfHosts": 4}},
+            "spec.podTypes[1].maxWorkers 6 has room for 1 slice of 4 hosts, the rest is never used",
+            id="a maximum that is no number of slices",
+        ),
+        pytest.param(
             {"maxWorkers": 1, "worker": {"maxWorkers": 5}},
             "spec.maxWorkers 1 is below the sum of all minWorkers, 2: the maximum wins",
             id="minimums that add up to more than the cluster's maximum",

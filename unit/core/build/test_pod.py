@@ -86,6 +86,18 @@ def test_a_pod_is_named_after_its_cluster_and_its_place() -> None:
     )
 
 
+def test_a_slices_hosts_are_labelled_and_a_head_is_none_of_them() -> None:
+    kind = a_pod_type(hosts=4)
+
+    host: dict[str, Any] = pod_template(a_cluster(), kind, Role.WORKER).manifest(6, 0)["metadata"]
+    head: dict[str, Any] = pod_template(a_cluster(), kind, Role.HEAD).manifest(0, 0)["metadata"]
+
+    assert host["labels"]["cluster.ray.io/slice"] == "1"
+    assert host["labels"]["cluster.ray.io/host-index"] == "2"
+    assert host["annotations"]["cluster.ray.io/hosts"] == "4"
+    assert not {"cluster.ray.io/slice", "cluster.ray.io/host-index"} & head["labels"].keys()
+
+
 def test_generate_name_gives_the_prefix_and_is_not_sent() -> None:
     manifest = built(a_pod_config(metadata={"generateName": "gpu-"}))
 
@@ -208,11 +220,24 @@ def test_running_tasks_have_time_within_the_grace_period(
     assert (grace, variables_of(manifest)["RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S"]) == result
 
 
-def test_rays_agent_tells_whether_the_pod_is_ready() -> None:
-    container = container_of(built(worker_start_commands=("ray start --dashboard-agent-listen-port=99",)))
+@pytest.mark.parametrize(
+    ("role", "image", "path"),
+    [
+        pytest.param(Role.HEAD, "rayproject/ray:2.60.0", "/api/healthz", id="a head"),
+        pytest.param(Role.HEAD, "rayproject/ray:nightly", "/api/healthz", id="a head of who knows which Ray"),
+        pytest.param(Role.HEAD, "rayproject/ray:2.9.0", "/api/local_raylet_healthz", id="an old head"),
+        pytest.param(Role.WORKER, "rayproject/ray:2.60.0", "/api/local_raylet_healthz", id="a worker"),
+    ],
+)
+def test_rays_agent_tells_whether_the_pod_is_ready(role: Role, image: str, path: str) -> None:
+    start = ("ray start --head --dashboard-agent-listen-port=99",)
 
-    assert container["startupProbe"]["httpGet"] == {"path": "/api/healthz", "port": 99}
-    assert container["readinessProbe"]["httpGet"] == {"path": "/api/healthz", "port": 99}
+    container = container_of(
+        built(a_pod_config(image=image), role=role, head_start_commands=start, worker_start_commands=start)
+    )
+
+    assert container["startupProbe"]["httpGet"] == {"path": path, "port": 99}
+    assert container["readinessProbe"]["httpGet"] == {"path": path, "port": 99}
     assert container["args"][container["args"].index("--agent-port") + 1] == "99"
 
 

@@ -34,6 +34,7 @@ def sized(requests: dict[str, Any] | None = None, limits: dict[str, Any] | None 
         pytest.param(
             sized(None, {"nvidia.com/gpu": 1}), {"CPU": 0, "GPU": 1}, id="any resource with gpu in its name"
         ),
+        pytest.param(sized(None, {"google.com/tpu": 4}), {"CPU": 0, "GPU": 0, "TPU": 4}, id="TPUs"),
         pytest.param(sized(None, {"amd.com/gpu": "2"}), {"CPU": 0, "GPU": 2}, id="of any maker"),
         pytest.param(sized({"ephemeral-storage": "1Gi"}), {"CPU": 0, "GPU": 0}, id="others are not Ray's"),
         pytest.param(sized({"cpu": "lots"}, {"cpu": "2"}), {"CPU": 2, "GPU": 0}, id="what cannot be read"),

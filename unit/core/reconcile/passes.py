@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from rayctl.api.document import Reader
-from rayctl.api.names import TypeName
+from rayctl.api.names import ANNOTATION_HOSTS, LABEL_SLICE, TypeName
 from rayctl.api.observed import PodView
 from rayctl.api.raycluster import RayCluster
 from rayctl.api.status import RayClusterStatus, settle
@@ -98,6 +98,8 @@ def apply(cluster: RayCluster, observed: Observed, actions: tuple[Action, ...]) 
                     pod_type=kind,
                     ordinal=ordinal,
                     incarnation=action.incarnation,
+                    slice=Reader(action.manifest).inner("metadata").inner("labels").text(LABEL_SLICE),
+                    hosts=hosts_in(action),
                     session=session_in(action),
                     phase="Pending",
                     ready=False,
@@ -127,6 +129,11 @@ def fingerprint_in(action: ApplyService) -> str:
 def session_in(action: CreatePod) -> str:
     metadata = Reader(action.manifest).inner("metadata")
     return metadata.inner("annotations").text("cluster.ray.io/session")
+
+
+def hosts_in(action: CreatePod) -> int:
+    metadata = Reader(action.manifest).inner("metadata")
+    return int(metadata.inner("annotations").text(ANNOTATION_HOSTS, "1"))
 
 
 def settle_down(cluster: RayCluster, observed: Observed) -> Observed:

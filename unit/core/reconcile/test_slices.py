@@ -1,0 +1,182 @@
+"""Workers of a type of several hosts come and go in whole slices."""
+
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rayctl.api.document import Reader
+from rayctl.api.names import Role
+from rayctl.api.observed import PodView
+from rayctl.api.raycluster import RayCluster
+from rayctl.api.upgrade import UpgradeStrategy, UpgradeType
+from rayctl.core.reconcile.actions import CreatePod, Decision
+from rayctl.core.reconcile.slots import is_live
+from unit.builders import a_cluster, a_pod, a_pod_type
+from unit.core.reconcile.passes import (
+    HEAD,
+    OLD,
+    WORKER,
+    a_view,
+    apply,
+    created,
+    deleted,
+    drained,
+    pass_over,
+    seen,
+    settle_down,
+)
+
+HEAD_POD = a_pod("h", head=True)
+
+
+def a_cluster_of_slices(workers: int, hosts: int = 2, **fields: Any) -> RayCluster:
+    types = (a_pod_type(HEAD), a_pod_type(WORKER, min_workers=workers, hosts=hosts))
+    return a_cluster(pod_types=types, max_workers=20, **fields)
+
+
+def hosts_of(number: int, hosts: int = 2, **fields: Any) -> list[PodView]:
+    """The pods of one slice."""
+    return [
+        a_pod(f"s{number}h{host}", ordinal=number * hosts + host, slice=str(number), hosts=hosts, **fields)
+        for host in range(hosts)
+    ]
+
+
+def places(decision: Decision) -> list[tuple[str, str]]:
+    """The slice and the host of each pod that is made, as its labels say."""
+    labels = [
+        Reader(action.manifest).inner("metadata").inner("labels")
+        for action in decision.actions
+        if isinstance(action, CreatePod)
+    ]
+    return [(each.text("cluster.ray.io/slice"), each.text("cluster.ray.io/host-index")) for each in labels]
+
+
+def test_each_host_is_told_its_slice_and_its_place_in_it() -> None:
+    cluster = a_cluster_of_slices(4)
+
+    decision = pass_over(cluster, seen(cluster, HEAD_POD))
+
+    assert places(decision) == [("0", "0"), ("0", "1"), ("1", "0"), ("1", "1")]
+
+
+@pytest.mark.parametrize(
+    ("fields", "gone"),
+    [
+        pytest.param({"phase": "Failed", "ready": False}, ["s0h0"], id="ended"),
+        pytest.param({"deleting": True}, [], id="deleted by somebody"),
+    ],
+)
+def test_a_host_that_is_lost_takes_its_slice_along_and_another_slice_comes(
+    fields: dict[str, Any], gone: list[str]
+) -> None:
+    cluster = a_cluster_of_slices(4)
+    lost, left = hosts_of(0)
+    lost = msgspec.structs.replace(lost, **fields)
+    view = a_view("s0h1", "s1h0", "s1h1")
+
+    observed = seen(cluster, HEAD_POD, lost, left, *hosts_of(1), ray=view)
+    first = pass_over(cluster, observed)
+    observed = replace(apply(cluster, observed, first.actions), ray=a_view("s1h0", "s1h1", dead=("s0h1",)))
+    then = pass_over(cluster, observed)
+
+    assert deleted(first) == gone
+    assert drained(first) == ["s0h1"]
+    assert deleted(then) == ["s0h1"]
+    assert places(then) == [("2", "0"), ("2", "1")], "never a number that is still somebody's"
+
+
+def test_half_a_slice_goes_again() -> None:
+    """As when a quota refused the other half."""
+    cluster = a_cluster_of_slices(4)
+    half = hosts_of(1)[:1]
+
+    decision = pass_over(cluster, seen(cluster, HEAD_POD, *hosts_of(0), *half))
+
+    assert deleted(decision) == ["s1h0"]
+
+
+def test_a_slice_is_replaced_as_a_whole_and_one_after_the_other() -> None:
+    cluster = a_cluster_of_slices(4)
+    old = [*hosts_of(0, fingerprint=OLD), *hosts_of(1, fingerprint=OLD)]
+    observed = seen(cluster, HEAD_POD, *old, ray=a_view(*(pod.name for pod in old)))
+
+    first = pass_over(cluster, observed)
+    second = pass_over(cluster, apply(cluster, observed, first.actions))
+
+    assert len(drained(first)) == 2
+    assert {name[:2] for name in drained(first)} in ({"s0"}, {"s1"})
+    assert second.actions == ()
+
+
+def test_with_one_host_that_somebody_wants_replaced_its_slice_is() -> None:
+    cluster = a_cluster_of_slices(4)
+    asked, other = hosts_of(0)
+    asked = msgspec.structs.replace(asked, asked_to_go=True)
+    view = a_view("s0h0", "s0h1", "s1h0", "s1h1")
+
+    decision = pass_over(cluster, seen(cluster, HEAD_POD, asked, other, *hosts_of(1), ray=view))
+
+    assert sorted(drained(decision)) == ["s0h0", "s0h1"]
+
+
+def test_slices_of_a_size_that_the_spec_has_no_more_are_whole_and_replaced_in_order() -> None:
+    cluster = a_cluster_of_slices(4, hosts=4)
+    old = [*hosts_of(0, fingerprint=OLD), *hosts_of(1, fingerprint=OLD)]
+
+    decision = pass_over(cluster, seen(cluster, HEAD_POD, *old, ray=a_view(*(pod.name for pod in old))))
+
+    assert len(drained(decision)) == 2
+
+
+def test_no_part_of_a_slice_is_made_for_want_of_room() -> None:
+    types = (a_pod_type(HEAD), a_pod_type(WORKER, min_workers=8, max_workers=7, hosts=4))
+    cluster = a_cluster(pod_types=types, max_workers=20)
+
+    assert len(created(pass_over(cluster, seen(cluster, HEAD_POD)))) == 4
+
+
+slices = st.lists(
+    st.builds(
+        lambda number, hosts, fields: hosts_of(number, hosts, **fields),
+        st.integers(0, 5),
+        st.sampled_from([2, 2, 3]),
+        st.fixed_dictionaries(
+            {
+                "fingerprint": st.sampled_from(["", OLD]),
+                "phase": st.sampled_from(["Running", "Running", "Failed"]),
+                "ready": st.booleans(),
+                "deleting": st.booleans(),
+            }
+        ),
+    ),
+    max_size=4,
+    unique_by=lambda pods: pods[0].slice,
+)
+
+
+@settings(deadline=None, max_examples=settings().max_examples // 4)
+@given(slices, st.sets(st.integers(0, 11)), st.integers(0, 7), st.sampled_from(UpgradeType))
+def test_in_the_end_there_are_whole_slices_and_as_many_as_are_wanted(
+    there: list[list[PodView]], missing: set[int], workers: int, kind: UpgradeType
+) -> None:
+    cluster = a_cluster_of_slices(workers, upgrade=UpgradeStrategy(kind))
+    pods = [pod for slice_ in there for pod in slice_]
+    pods = [pod for index, pod in enumerate(pods) if index not in missing]
+    observed = seen(cluster, HEAD_POD, *pods)
+
+    for _ in range(4):
+        observed = settle_down(cluster, observed)
+        ready = (msgspec.structs.replace(pod, ready=True) if is_live(pod) else pod for pod in observed.pods)
+        observed = replace(observed, pods=tuple(ready))
+
+    assert pass_over(cluster, observed).actions == ()
+    live = [pod for pod in observed.pods if is_live(pod) and pod.role is Role.WORKER]
+    for pod in live:
+        assert sum(other.slice == pod.slice for other in live) == pod.hosts
+    if kind is not UpgradeType.ON_DELETE:
+        assert len(live) == -(-workers // 2) * 2
