@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from crd.pod import POD
 from crd.schema import LABEL_LENGTH, Field, Rule, Shape, Side
+from rayctl.api.auth import Auth
 from rayctl.api.document import MAX_COUNT, Document, Json
 from rayctl.api.name_rules import LONGEST_NAME, MOST_LABELS, MOST_RESOURCES
 from rayctl.api.names import head_service_name
@@ -67,6 +68,33 @@ HEAD_SERVICE = Shape(
             "annotations",
             "Annotations of the Service, such as those that a cloud's load balancer is told by.",
             limits={"additionalProperties": {"type": "string"}},
+        ),
+    ),
+)
+
+AUTH = Shape(
+    Auth,
+    Side.SPEC,
+    (
+        Field(
+            "mode",
+            "mode",
+            """token: whoever talks to Ray, its own nodes included, has to know the token. It takes Ray 2.52
+            or later.""",
+        ),
+        Field(
+            "secretName",
+            "secret",
+            """The Secret that holds the token, under auth_token. The operator has to be given the right to
+            get that one Secret (deploy/token-role.yaml).""",
+            limits={"maxLength": 253},
+        ),
+    ),
+    rules=(
+        Rule(
+            holds="!has(self.mode) || self.mode != 'token' || has(self.secretName) && self.secretName != ''",
+            message="mode token needs the name of the Secret that holds the token, under auth_token",
+            at=".secretName",
         ),
     ),
 )
@@ -250,6 +278,7 @@ SPEC = Shape(
             "head_service",
             "What the Service <cluster>-ray-head is like, its ports aside.",
         ),
+        Field("auth", "auth", "Whether Ray asks its callers for a token."),
         Field(
             "suspend",
             "suspend",

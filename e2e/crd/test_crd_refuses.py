@@ -66,6 +66,15 @@ def port(name: str, number: object, target: object = 80) -> dict[str, Any]:
         pytest.param(
             f"{TYPE}.rayResources", {"CPU": -1}, ["rayResources.CPU", "equal to 0"], id="a resource < 0"
         ),
+        pytest.param(
+            f"{TYPE}.numOfHosts", 0, ["podTypes[1].numOfHosts", "equal to 1"], id="slices of nothing"
+        ),
+        pytest.param(
+            "spec.auth",
+            {"mode": "token"},
+            ["spec.auth.secretName", "needs the name"],
+            id="a token from nowhere",
+        ),
         pytest.param(f"{TYPE}.podConfig", GONE, ["podTypes[1].podConfig: Required value"], id="no pod"),
         pytest.param(f"{POD}.spec", GONE, ["podConfig.spec: Required value"], id="a pod without a spec"),
         pytest.param(f"{POD}.kind", "Job", ['podConfig.kind: Unsupported value: "Job"'], id="not a pod"),

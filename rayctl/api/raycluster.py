@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from rayctl.api.auth import NO_AUTH, Auth, parse_auth
 from rayctl.api.document import Document, Json, Reader, SpecError, shown
 from rayctl.api.moment import Seconds
 from rayctl.api.name_rules import check_cluster_name, check_node_labels, check_resource_names, check_types
@@ -114,6 +115,7 @@ class RayCluster:
     """0: for ever."""
     idle_seconds: int | None = None
     """``ttlSecondsAfterIdle``; None: it stays."""
+    auth: Auth = NO_AUTH
     restarts: RestartMarks = NO_MARKS
 
     @property
@@ -178,6 +180,7 @@ def parse_cluster(document: Mapping[str, Json]) -> RayCluster:
         drain_seconds=_count(spec, "drainTimeoutSeconds", DEFAULT_DRAIN_SECONDS),
         join_seconds=_count(spec, "joinTimeoutSeconds", DEFAULT_JOIN_SECONDS),
         idle_seconds=spec.count("ttlSecondsAfterIdle"),
+        auth=parse_auth(spec.inner("auth")),
         restarts=parse_marks(metadata),
     )
     if root.errors:

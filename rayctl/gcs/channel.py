@@ -74,6 +74,22 @@ def ignore_call(method: Method, code: str, seconds: Seconds) -> None:
     """Note nothing."""
 
 
+class Token(Protocol):
+    """A token that may change."""
+
+    async def read(self) -> str:
+        """Return it.
+
+        Raises:
+            Unauthenticated: it cannot be had.
+        """
+        ...
+
+    def refused(self) -> None:
+        """Note that the head did not take it."""
+        ...
+
+
 _Ask: TypeAlias = grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]
 
 
@@ -86,9 +102,9 @@ class _Line:
 class Channel:
     """Makes calls of one head, in the loop that runs at the first."""
 
-    def __init__(self, address: str, token: str, clock: Clock, on_call: OnCall) -> None:
+    def __init__(self, address: str, token: str | Token, clock: Clock, on_call: OnCall) -> None:
         self._address = address
-        self._token = token.strip()
+        self._token = token
         self._clock = clock
         self._on_call = on_call
         self._line: _Line | None = None
@@ -99,7 +115,7 @@ class Channel:
         Raises:
             GcsError: see :mod:`rayctl.gcs.errors`.
         """
-        metadata = self._metadata()
+        metadata = await self._metadata()
         if self._line is None:
             await self._knock(method)
         line = self._line = self._line or self._open()
@@ -112,6 +128,8 @@ class Channel:
         except grpc.aio.AioRpcError as error:
             code = error.code().name
             failure = self._failure(method, error)
+            if isinstance(failure, Unauthenticated) and not isinstance(self._token, str):
+                self._token.refused()
             if isinstance(failure, Unreachable | Garbled) and self._line is line:
                 self._line = None
             raise failure from error
@@ -157,12 +175,14 @@ class Channel:
     def _open(self) -> _Line:
         return _Line(grpc.aio.insecure_channel(self._address, options=_OPTIONS))
 
-    def _metadata(self) -> tuple[tuple[str, str], ...]:
-        if not self._token:
+    async def _metadata(self) -> tuple[tuple[str, str], ...]:
+        token = self._token if isinstance(self._token, str) else await self._token.read()
+        token = token.strip()
+        if not token:
             return ()
-        if not (self._token.isascii() and self._token.isprintable()):
+        if not (token.isascii() and token.isprintable()):
             raise Unauthenticated("the token holds characters that cannot be sent: is it binary?")
-        return (("authorization", f"Bearer {self._token}"),)
+        return (("authorization", f"Bearer {token}"),)
 
     def _told(self, method: Method) -> str:
         return f"{method} at {self._address}"

@@ -17,7 +17,7 @@ from rayctl.core.autoscale.demand import Demand, DrainReason, NodeId, Snapshot
 from rayctl.core.autoscale.feedback import Feedback
 from rayctl.gcs import encode
 from rayctl.gcs import protocol_pb2 as pb
-from rayctl.gcs.channel import Channel, Method, OnCall, ignore_call
+from rayctl.gcs.channel import Channel, Method, OnCall, Token, ignore_call
 from rayctl.gcs.errors import legible
 from rayctl.gcs.translate import parse, reported_version, snapshot
 
@@ -44,7 +44,9 @@ class GcsClient:
     calls raise :class:`rayctl.gcs.errors.GcsError`.
     """
 
-    def __init__(self, address: str, clock: Clock, token: str = "", *, on_call: OnCall = ignore_call) -> None:
+    def __init__(
+        self, address: str, clock: Clock, token: str | Token = "", *, on_call: OnCall = ignore_call
+    ) -> None:
         self._channel = Channel(address, token, clock, on_call)
         self._clock = clock
 

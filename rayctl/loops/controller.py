@@ -241,7 +241,10 @@ class Controller:
         sleepy = cluster.idle_seconds is not None
         host = f"[{head.ip}]" if ":" in head.ip else head.ip
         address = f"{host}:{gcs_port(cluster)}"
-        return self._heads.follow(cluster.key, life, address, closely=bool(state.drains), sleepy=sleepy)
+        secret = cluster.auth.token_secret
+        return self._heads.follow(
+            cluster.key, life, address, secret, closely=bool(state.drains), sleepy=sleepy
+        )
 
     async def _finish(
         self, view: ClusterView, state: ClusterState, decision: Decision, log: ClusterLog

@@ -21,7 +21,7 @@ from rayctl.core.autoscale.demand import Demand, DrainReason, NodeId, Snapshot
 from rayctl.core.autoscale.feedback import Feedback
 from rayctl.core.reconcile.seen import RayView, Silence, ray_view
 from rayctl.gcs.client import DrainAnswer
-from rayctl.gcs.errors import GcsError, Unreachable
+from rayctl.gcs.errors import GcsError, Unauthenticated, Unreachable
 from rayctl.telemetry.logs import ClusterLog
 
 _log = logging.getLogger(__name__)
@@ -64,8 +64,11 @@ class Gcs(Protocol):
 
 OnAnswer = Callable[[ClusterKey, Snapshot, RayView], Awaitable[bool]]
 
-Connect = Callable[[str], Gcs]
-"""Makes a connection to ``host:port``; no network before its first call."""
+Connect = Callable[[str, str, str], Gcs]
+"""Makes a connection to ``host:port`` in a namespace, with the token of a Secret or, for '', without one.
+
+No network before its first call.
+"""
 
 
 @dataclass(slots=True)
@@ -74,6 +77,7 @@ class _Head:
 
     life: str
     address: str
+    secret: str
     gcs: Gcs
     view: RayView | Silence | None = None
     heard: Monotonic | None = None
@@ -121,16 +125,25 @@ class Heads:
             await asyncio.gather(*(head.gcs.close() for head in heads))
 
     def follow(
-        self, key: ClusterKey, life: str, address: str, *, closely: bool, sleepy: bool = False
+        self,
+        key: ClusterKey,
+        life: str,
+        address: str,
+        secret: str = "",
+        *,
+        closely: bool,
+        sleepy: bool = False,
     ) -> RayView | Silence | None:
         """Follow a cluster's head in that life of it, and return what it said last; None: nothing yet.
 
-        ``closely``: ask often. ``sleepy``: find out also whether programs of users are connected.
+        ``secret`` has its token. ``closely``: ask often. ``sleepy``: find out also whether programs of users
+        are connected.
         """
         head = self._heads.get(key)
-        if head is None or (head.life, head.address) != (life, address):
+        if head is None or (head.life, head.address, head.secret) != (life, address, secret):
             self.leave(key)
-            head = self._heads[key] = _Head(life, address, self._connect(address))
+            gcs = self._connect(address, key.namespace, secret)
+            head = self._heads[key] = _Head(life, address, secret, gcs)
             if self._group is not None:
                 head.task = self._group.create_task(self._poll(key, head), name=f"head of {key}")
         if closely and not head.closely:
@@ -215,7 +228,7 @@ class Heads:
             head.failures += 1
             silent = head.heard is None or self._clock.monotonic() - head.heard >= STILL_TRUE
             if silent and not isinstance(before, Silence):
-                head.view = Silence(str(error))
+                head.view = Silence(str(error), refused=isinstance(error, Unauthenticated))
                 log.warning("Ray's GCS at %s does not answer: %s; trying on", head.address, error)
                 self._wake(key)
             return

@@ -11,23 +11,23 @@ import logging
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator
-from functools import partial
 from importlib.metadata import version
 
 from rayctl.clock import SystemClock
 from rayctl.core.election import Election
-from rayctl.gcs.client import GcsClient
 from rayctl.kube.cache import Cache
 from rayctl.kube.client import KubeClient
 from rayctl.kube.config import Connection, Source
 from rayctl.kube.errors import Forbidden, KubeError
 from rayctl.kube.events import Events
 from rayctl.kube.lease import LeaseStore
+from rayctl.kube.secrets import Secrets
 from rayctl.kube.writer import Writer
 from rayctl.loops.autoscaler import Autoscaler
 from rayctl.loops.controller import Controller, Telemetry
 from rayctl.loops.executor import Executor
 from rayctl.loops.heads import Heads
+from rayctl.loops.tokens import Connector
 from rayctl.manager.health import HealthServer
 from rayctl.manager.leadership import Leadership, identity_of
 from rayctl.manager.places import Places
@@ -85,7 +85,7 @@ async def _run(settings: Settings) -> None:
         writer = Writer(client, leadership.valid_until, clock, cache.read_cluster)
         events = Events(writer, clock, identity)
         traces = exported_traces(version("rayctl"), identity) if settings.traced else Traces()
-        heads = Heads(partial(GcsClient, clock=clock), clock)
+        heads = Heads(Connector(Secrets(client), clock), clock)
         autoscaler = Autoscaler(clock)
         executor = Executor(writer, cache, heads, autoscaler, traces, settings.parallel_calls)
         telemetry = Telemetry(events, metrics, traces)

@@ -145,6 +145,12 @@ def test_ray_resources_are_amounts_zeros_included() -> None:
     assert parse_cluster(with_worker(rayResources={})).pod_types[1].ray_resources == {}
 
 
+def test_a_secret_that_no_mode_asks_for_is_not_used() -> None:
+    given = {"mode": "disabled", "secretName": "x"}
+
+    assert parse_cluster(a_cluster_document(auth=given)).auth.token_secret == ""
+
+
 def test_a_type_may_be_of_several_hosts() -> None:
     assert [kind.hosts for kind in parse_cluster(with_worker(numOfHosts=4)).pod_types] == [1, 4]
 
@@ -216,6 +222,16 @@ def test_a_deprecated_field_of_the_first_files_is_accepted() -> None:
             with_worker(minWorkers=-1),
             "spec.podTypes[1].minWorkers: -1 is negative; write 0 or more",
             id="negative",
+        ),
+        pytest.param(
+            a_cluster_document(auth={"mode": "token"}),
+            "spec.auth.secretName: '' is no name of a Secret; name one that has auth_token",
+            id="a token from nowhere",
+        ),
+        pytest.param(
+            a_cluster_document(auth={"mode": "kerberos"}),
+            "spec.auth.mode: 'kerberos' is no mode; write one of disabled, token",
+            id="another way to authenticate",
         ),
         pytest.param(
             with_worker(numOfHosts=0),

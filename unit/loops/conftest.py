@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,12 +15,14 @@ from rayctl.kube.cache import Cache
 from rayctl.kube.client import KubeClient
 from rayctl.kube.config import Connection, Source
 from rayctl.kube.events import Events
+from rayctl.kube.secrets import Secrets
 from rayctl.kube.writer import Writer
 from rayctl.loops import controller as controller_module
 from rayctl.loops.autoscaler import Autoscaler
 from rayctl.loops.controller import Controller, Telemetry
 from rayctl.loops.executor import Executor
 from rayctl.loops.heads import Heads
+from rayctl.loops.tokens import Connector
 from rayctl.telemetry.metrics import Metrics
 from rayctl.telemetry.traces import Traces
 from unit.builders import a_cluster_document
@@ -42,9 +45,9 @@ class World:
     others: dict[str, FakeGcs]
     """By the head's address."""
 
-    def have(self, name: str, workers: int = 1) -> None:
-        """Have a RayCluster in the API."""
-        document = a_cluster_document(workers, name=name)
+    def have(self, name: str, workers: int = 1, **spec: Any) -> None:
+        """Have a RayCluster in the API; keywords go into its spec."""
+        document = a_cluster_document(workers, name=name, **spec)
         self.server.objects.create(Place("rayclusters", "ray", name), document)
 
     async def stop_leading(self) -> None:
@@ -105,8 +108,10 @@ async def world(
             traces = Traces()
             others: dict[str, FakeGcs] = {}
 
-            def connect(address: str) -> GcsClient:
-                return GcsClient(others.get(address.partition(":")[0], ray).address, clock)
+            connector = Connector(Secrets(client), clock)
+
+            def connect(address: str, namespace: str, secret: str) -> GcsClient:
+                return connector(others.get(address.partition(":")[0], ray).address, namespace, secret)
 
             heads = Heads(connect, clock)
             autoscaler = Autoscaler(clock)

@@ -59,7 +59,7 @@ async def following(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Following]
     monkeypatch.setattr(heads_module, "FIRST_RETRY", 0.02)
     clock = SystemClock()
     async with FakeGcs() as ray:
-        heads = Heads(lambda address: GcsClient(address, clock), clock)
+        heads = Heads(lambda address, *_: GcsClient(address, clock), clock)
         following = Following(heads, ray)
         heads.subscribe(following.woken.append, following.take)
         task = asyncio.create_task(heads.run())

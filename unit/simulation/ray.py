@@ -139,7 +139,7 @@ class Ray:
         if node.draining:
             self._loop.call_later(_LEAVES_AFTER, self._leave, node)
 
-    def connect(self, address: str) -> "Connection":
+    def connect(self, address: str, _namespace: str, _secret: str) -> "Connection":
         """Return a connection to ``host:port``."""
         return Connection(self, self._loop, address.rpartition(":")[0])
 

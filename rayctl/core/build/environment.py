@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
+from rayctl.api.auth import TOKEN_KEY
 from rayctl.api.document import Document, Reader
 from rayctl.api.names import LABEL_HOST_INDEX, LABEL_SLICE, Role, head_service_name
 from rayctl.api.raycluster import PodType, RayCluster
@@ -27,7 +28,7 @@ def environment(cluster: RayCluster, pod_type: PodType, role: Role, drain_second
         "RAY_NODE_TYPE_NAME": pod_type.name,
         "RAY_OVERRIDE_RESOURCES": override_text(offered_resources(pod_type)),
         # Said outright, as Ray turns authentication on by itself where it finds a token.
-        "RAY_AUTH_MODE": "disabled",
+        "RAY_AUTH_MODE": cluster.auth.mode.value,
         DRAIN_TIMEOUT: str(drain_seconds),
     }
     if pod_type.labels:
@@ -42,6 +43,9 @@ def environment(cluster: RayCluster, pod_type: PodType, role: Role, drain_second
             variables["RAY_HEAD_IP"] = head_service_name(cluster.key.name)
     # The pod's name joins Ray's node with its pod. The pod itself knows it, so all of a type are alike.
     entries = [_of_the_pod("RAY_CLOUD_INSTANCE_ID", "metadata.name")]
+    if secret := cluster.auth.token_secret:
+        reference: Document = {"secretKeyRef": {"name": secret, "key": TOKEN_KEY}}
+        entries.append({"name": "RAY_AUTH_TOKEN", "valueFrom": reference})
     if role is Role.WORKER and pod_type.hosts > 1:
         entries += _of_the_slice(cluster, pod_type)
     entries += [{"name": name, "value": for_kubelet(value)} for name, value in variables.items()]

@@ -31,6 +31,8 @@ def fingerprint(cluster: RayCluster, pod_type: PodType, role: Role) -> str:
         given["labels"] = dict(pod_type.labels)
     if setup := setup_commands(cluster, pod_type, role):
         given["setup"] = list(setup)
+    if cluster.auth.token_secret and role is Role.HEAD:  # whose loss takes its workers along
+        given["auth"] = cluster.auth.token_secret
     if start is not None:
         given["start"] = list(start)
     return digest(given)

@@ -46,6 +46,7 @@ class Reason(StrEnum):
     LIMIT_REACHED = "LimitReached"
     FOLLOWING_DEMAND = "FollowingDemand"
     GCS_UNREACHABLE = "GcsUnreachable"
+    GCS_UNAUTHENTICATED = "GcsUnauthenticated"
     UP_TO_DATE = "UpToDate"
     ROLLING = "Rolling"
     RESTARTING_HEAD = "RestartingHead"

@@ -80,7 +80,8 @@ def autoscaling(seen: Observed, head: PodView | None, away: Away) -> Condition:
     elif head is None:
         reason = Reason.HEAD_MISSING
     elif isinstance(seen.ray, Silence):
-        reason, message = Reason.GCS_UNREACHABLE, seen.ray.why
+        reason = Reason.GCS_UNAUTHENTICATED if seen.ray.refused else Reason.GCS_UNREACHABLE
+        message = seen.ray.why
     elif seen.ray is not None:
         text = "\n".join(seen.unmet)[:_LONGEST]
         return Condition(ConditionType.AUTOSCALING, true=True, reason=Reason.FOLLOWING_DEMAND, message=text)

@@ -43,6 +43,8 @@ class Silence:
     """Why nothing is known of Ray: its GCS was asked and did not answer."""
 
     why: str
+    refused: bool = False
+    """Whether it is for want of the right token."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 
+from rayctl.api.auth import Auth, AuthMode
 from rayctl.api.document import Reader
 from rayctl.api.names import Role
 from rayctl.core.build.environment import environment, find_variable
@@ -58,6 +59,14 @@ def test_ray_is_told_of_a_types_labels() -> None:
     told = variables(Role.WORKER, pod_types=(a_pod_type("head-node"), kind))
 
     assert told["RAY_OVERRIDE_LABELS"] == '{"rack": "", "zone": "north"}'
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_who_needs_a_token_gets_it_from_the_secret(role: Role) -> None:
+    told = variables(role, auth=Auth(AuthMode.TOKEN, "the-secret"))
+
+    assert told["RAY_AUTH_MODE"] == "token"
+    assert told["RAY_AUTH_TOKEN"] == {"secretKeyRef": {"name": "the-secret", "key": "auth_token"}}
 
 
 def test_a_host_of_a_slice_is_told_which_one_it_is() -> None:

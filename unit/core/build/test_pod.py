@@ -89,8 +89,8 @@ def test_a_pod_is_named_after_its_cluster_and_its_place() -> None:
 def test_a_slices_hosts_are_labelled_and_a_head_is_none_of_them() -> None:
     kind = a_pod_type(hosts=4)
 
-    host: dict[str, Any] = pod_template(a_cluster(), kind, Role.WORKER).manifest(6, 0)["metadata"]
-    head: dict[str, Any] = pod_template(a_cluster(), kind, Role.HEAD).manifest(0, 0)["metadata"]
+    host: Any = pod_template(a_cluster(), kind, Role.WORKER).manifest(6, 0)["metadata"]
+    head: Any = pod_template(a_cluster(), kind, Role.HEAD).manifest(0, 0)["metadata"]
 
     assert host["labels"]["cluster.ray.io/slice"] == "1"
     assert host["labels"]["cluster.ray.io/host-index"] == "2"
