@@ -60,14 +60,14 @@ class Namespace:
         conditions = self.status(cluster).get("conditions", [])
         return next((condition for condition in conditions if condition["type"] == kind), {})
 
-    def report(self, pod: str, phase: str, *, ready: bool) -> None:
+    def report(self, pod: str, phase: str, *, ready: bool, ip: str = "10.0.0.1") -> None:
         """Write a pod's status as a kubelet would."""
         now = "2026-01-01T00:00:00Z"
         conditions = [
             {"type": kind, "status": str(ready), "lastTransitionTime": now}
             for kind in ("Ready", "ContainersReady")
         ]
-        status = {"status": {"phase": phase, "podIP": "10.0.0.1", "conditions": conditions}}
+        status = {"status": {"phase": phase, "podIP": ip, "conditions": conditions}}
         self.kubectl("patch", "pod", pod, "--subresource=status", "--type=merge", "-p", json.dumps(status))
 
     def events(self, reason: str) -> list[dict[str, Any]]:

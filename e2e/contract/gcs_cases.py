@@ -269,6 +269,25 @@ async def test_without_the_token_nothing_is_answered(head: Head, token: str) -> 
             await client.drain(NodeId("0a" * 28), DrainReason.IDLE, "idle for long")
 
 
+async def test_a_token_that_is_not_taken_is_asked_for_anew(head: Head) -> None:
+    class Replaced:
+        """A token that was replaced after it had been read."""
+
+        def __init__(self) -> None:
+            self.tokens = ["x" * 64, head.token]
+
+        async def read(self) -> str:
+            return self.tokens[0]
+
+        def refused(self) -> None:
+            del self.tokens[0]
+
+    async with GcsClient(head.address, CLOCK, Replaced()) as client:
+        with pytest.raises(Unauthenticated, match="GetClusterResourceState at "):
+            await client.read_state()
+        assert (await client.read_state()).session
+
+
 async def test_a_new_head_is_another_session_that_knows_nothing_of_the_last(head: Head) -> None:
     async with a_client(head) as client:
         await client.request_constraint((Demand(WIDGET, 1),))

@@ -36,6 +36,22 @@ def ray_pod(**container: Any) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "Pod", "spec": {"containers": [node | container]}}
 
 
+def apart(kind: str = "") -> dict[str, object]:
+    """Return an affinity that keeps a pod off the node of the cluster's DNS, and those of a type's pods."""
+    host = "kubernetes.io/hostname"
+    dns = {
+        "labelSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
+        "namespaces": ["kube-system"],
+        "topologyKey": host,
+    }
+    others = {"labelSelector": {"matchLabels": {"ray-user-node-type": kind}}, "topologyKey": host}
+    return {
+        "podAntiAffinity": {
+            "requiredDuringSchedulingIgnoredDuringExecution": [dns, others] if kind else [dns]
+        }
+    }
+
+
 class Life:
     """One namespace; pods and Ray clusters in it by name."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from e2e.cluster import Cluster
-from e2e.lifecycle.life import Life, Ray, ray_pod
+from e2e.lifecycle.life import Life, Ray, apart, ray_pod
 from e2e.operator_process import wait_for
 
 pytestmark = [pytest.mark.nodes, pytest.mark.usefixtures("operator")]
@@ -106,22 +106,6 @@ def test_workers_that_never_join_are_replaced_more_and_more_slowly(life: Life) -
 
     assert any("did not join Ray in time" in text for text in life.events("PodLost"))
     assert ray.status()["phase"] == "Error"
-
-
-def apart(kind: str = "") -> dict[str, object]:
-    """Return an affinity that keeps a pod off the node of the cluster's DNS, and those of a type's pods."""
-    host = "kubernetes.io/hostname"
-    dns = {
-        "labelSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
-        "namespaces": ["kube-system"],
-        "topologyKey": host,
-    }
-    others = {"labelSelector": {"matchLabels": {"ray-user-node-type": kind}}, "topologyKey": host}
-    return {
-        "podAntiAffinity": {
-            "requiredDuringSchedulingIgnoredDuringExecution": [dns, others] if kind else [dns]
-        }
-    }
 
 
 def why(ray: Ray) -> str:

@@ -10,7 +10,8 @@ from threading import Event, Thread
 
 import pytest
 
-from e2e.lifecycle.life import Life, Ray, ray_pod
+from e2e.cluster import Cluster
+from e2e.lifecycle.life import Life, Ray, apart, ray_pod
 from e2e.operator_process import Operator, operators, wait_for
 
 pytestmark = pytest.mark.nodes
@@ -101,6 +102,49 @@ def test_a_cluster_whose_head_is_killed_comes_back_and_scales_for_a_submitted_jo
         "exec", ray.head(), "--", "ray", "job", "submit", "--", "python", "-c", f'"{job}"', check=False
     )
     assert "it is done" in told
+
+
+def test_a_head_that_hangs_costs_no_other_cluster_anything_and_is_followed_again(
+    life: Life, operator: Operator
+) -> None:
+    one, two = an_elastic_cluster(life, "one", most=1), an_elastic_cluster(life, "two", most=1)
+    one.apply()
+    two.start()
+    one.wait_running()
+
+    gcs = life.kubectl("exec", one.head(), "--", "pgrep", "-f", "gcs_server").split()[0]
+    life.kubectl("exec", one.head(), "--", "kill", "-STOP", gcs)
+    program = two.start_python(tasks(1, 1))
+    wait_for("a worker of the sound one", lambda: bool(two.live("worker")), 20)
+    wait_for("it is told", lambda: one.condition("Autoscaling").get("reason") == "GcsUnreachable", 40)
+    assert program.result(120) == "0\n"
+
+    life.kubectl("exec", one.head(), "--", "kill", "-CONT", gcs)
+    wait_for("it is followed", lambda: one.condition("Autoscaling").get("status") == "True", 60)
+    assert one.python(tasks(1, 1)) == "0\n"
+    assert operator.log("one:.*does not answer.*no answer within 3 s")
+    assert one.status()["autoscalerRetries"] == 0
+
+
+@pytest.mark.usefixtures("operator")
+def test_tasks_on_a_node_that_is_lost_are_done_elsewhere(life: Life, ray_nodes: Cluster) -> None:
+    ray = an_elastic_cluster(life, "one")
+    ray.head_type["podConfig"]["spec"]["affinity"] = apart("small")
+    ray.small["podConfig"]["spec"]["affinity"] = apart()
+    ray.start()
+    program = ray.start_python(tasks(2, 30))
+    wait_for("two workers", lambda: ray.live_ready("worker") == 2, 90)
+    workers = ray.pods("worker")
+    lost = min(workers)
+    node = workers[lost]["spec"]["nodeName"]
+    assert node != ray.pods("head")[ray.head()]["spec"]["nodeName"]
+
+    ray_nodes.kill_node(node)
+    try:
+        assert program.result(240) == "1\n"
+        assert lost not in ray.live()
+    finally:
+        ray_nodes.start_node(node)
 
 
 def test_an_edit_in_mid_scale_up_is_followed_at_once(life: Life, operator: Operator) -> None:
