@@ -1,7 +1,7 @@
 """Ray heads that are none, for fake nodes: at each head's address a GCS answers as Ray's own would.
 
-They pass the same contract tests as real ones (e2e/contract). A worker's pod that is ready is a node of its
-cluster, and takes one of the tasks that wait. Their addresses are put on the loopback interface meanwhile.
+They pass the same contract tests as real ones (unit/gcs/test_contract.py). A worker's pod that is ready is a node
+of its cluster, and takes a task that waits for a CPU. Their addresses are put on the loopback interface meanwhile.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from rayctl.api.names import GCS_PORT, Role
 from rayctl.api.observed import PodView
@@ -31,17 +32,20 @@ class FakeHead:
         asked = self.gcs.asked
         return [one.at for one in asked if one.method is Method.READ_STATE and one.at >= since]
 
-    def join(self, pod: PodView) -> None:
-        """Have a worker's pod be a node."""
+    def join(self, pod: PodView, cpus: int = 1, **fields: Any) -> None:
+        """Have a worker's pod be a node; keywords are fields of it."""
         if pod.name in self.nodes:
             return
-        node = self.nodes[pod.name] = self.gcs.add_node(pod.name, pod.pod_type, total={"CPU": 1.0})
+        total = {"CPU": float(cpus)}
+        node = self.nodes[pod.name] = self.gcs.add_node(pod.name, pod.pod_type, total=total, **fields)
         waiting = self.gcs.state.pending_resource_requests
-        if waiting:
-            self.gcs.occupy(node)
-            waiting[0].count -= 1
-            if not waiting[0].count:
-                del waiting[0]
+        for index, asked in enumerate(waiting):
+            if dict(asked.request.resources_bundle) == {"CPU": 1.0}:
+                self.gcs.occupy(node)
+                asked.count -= 1
+                if not asked.count:
+                    del waiting[index]
+                return
 
     def rest(self) -> None:
         """Have all tasks end, and all nodes be idle for an hour."""

@@ -1,13 +1,16 @@
-"""The contract of e2e/contract/gcs_cases.py, on the fake: it behaves as a real Ray head does there."""
+"""The contract of e2e/contract/gcs_cases.py, on the fakes: they behave as a real Ray head does there."""
 
 from collections.abc import Mapping, Sequence
 
 import pytest
 
+from bench import fake_heads
 from e2e.contract.gcs_cases import *  # noqa: F403
 from e2e.contract.gcs_cases import HEAD_POD, HEAD_TYPE, WORKER_CPUS, WORKER_TYPE
+from rayctl.api.names import TypeName
 from rayctl.core.autoscale.demand import NodeId, Selector, Strategy
 from rayctl.gcs import protocol_pb2 as pb
+from unit.builders import a_pod
 from unit.fakes.gcs import FakeGcs
 
 GROUP = "ab" * 18
@@ -69,6 +72,18 @@ class FakeHead:
         self._gcs.add_node(HEAD_POD, HEAD_TYPE, total={"CPU": 1.0}, labels={"tier": "head"})
 
 
-@pytest.fixture
-async def head(gcs: FakeGcs) -> FakeHead:
-    return FakeHead(gcs)
+class BenchHead(FakeHead):
+    """The benchmarks' head, whose workers are pods."""
+
+    def _begin(self) -> None:
+        super()._begin()
+        self._workers = fake_heads.FakeHead(self._gcs)
+
+    async def join(self, pod: str, labels: Mapping[str, str]) -> None:
+        self._workers.join(a_pod(pod, pod_type=TypeName(WORKER_TYPE)), WORKER_CPUS, labels=labels)
+
+
+@pytest.fixture(params=[FakeHead, BenchHead])
+async def head(gcs: FakeGcs, request: pytest.FixtureRequest) -> FakeHead:
+    made: FakeHead = request.param(gcs)
+    return made
