@@ -1,7 +1,8 @@
 """Ray heads that are none, for fake nodes: at each head's address a GCS answers as Ray's own would.
 
-They pass the same contract tests as real ones (unit/gcs/test_contract.py). A worker's pod that is ready is a node
-of its cluster, and takes a task that waits for a CPU. Their addresses are put on the loopback interface meanwhile.
+They pass the same contract tests as real ones (unit/gcs/test_contract.py). A worker's pod that is ready is a
+node of its cluster, and takes a task that waits for a CPU. Their addresses are put on the loopback interface
+meanwhile.
 """
 
 from __future__ import annotations

@@ -88,9 +88,9 @@ class Lives(RuleBasedStateMachine):
         self.world.user.set_strategy(ONE, kind, strategy)
         self.world.run(pause)
 
-    @rule(name=names, workers=st.integers(0, 2), pause=pauses)
-    def a_user_adds_a_type(self, name: str, workers: int, pause: float) -> None:
-        self.world.user.add_type(ONE, name, workers)
+    @rule(name=names, workers=st.integers(0, 2), hosts=st.sampled_from([1, 1, 2]), pause=pauses)
+    def a_user_adds_a_type(self, name: str, workers: int, hosts: int, pause: float) -> None:
+        self.world.user.add_type(ONE, name, workers, hosts)
         self.world.run(pause)
 
     @rule(kind=which, pause=pauses)

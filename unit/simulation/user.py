@@ -71,13 +71,14 @@ class User:
 
         self._edit(name, changed)
 
-    def add_type(self, name: str, kind: str, workers: int) -> None:
+    def add_type(self, name: str, kind: str, workers: int, hosts: int) -> None:
         """Add a type, unless there are many or it is there."""
 
         def added(document: Object) -> None:
             kinds = document["spec"]["podTypes"]
             if len(kinds) < 4 and all(one["name"] != kind for one in kinds):
-                kinds.append({"name": kind, "minWorkers": workers, "podConfig": a_pod_config()})
+                numbers = {"minWorkers": workers, "numOfHosts": hosts}
+                kinds.append({"name": kind, **numbers, "podConfig": a_pod_config()})
 
         self._edit(name, added)
 

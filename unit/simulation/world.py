@@ -239,12 +239,17 @@ def _wrong_pods(cluster: RayCluster, pods: list[PodView]) -> list[str]:
     ):
         wrong.append(f"{cluster.key}: its heads are of types {heads}")
     # Where the minimums exceed the cluster's maximum it does not matter whose workers are missing.
-    most = {kind.name: min(kind.min_workers, cluster.max_of(kind)) for kind in cluster.pod_types}
+    most = {
+        kind.name: min(-(-kind.min_workers // kind.hosts), cluster.max_of(kind) // kind.hosts) * kind.hosts
+        for kind in cluster.pod_types
+    }
     wanted = 0 if cluster.suspend else sum(minimum(cluster).values())
     if workers.total() != wanted or any(count > most.get(name, 0) for name, count in workers.items()):
         wrong.append(f"{cluster.key}: workers are {dict(workers)} instead of {wanted} within {most}")
     places = Counter(pod.slot for pod in own)
     wrong += [f"{cluster.key}: {times} pods fill {slot}" for slot, times in places.items() if times > 1]
+    slices = Counter((pod.pod_type, pod.slice, pod.hosts) for pod in own if pod.slice)
+    wrong += [f"{cluster.key}: {count} hosts of {each}" for each, count in slices.items() if count != each[2]]
     for pod in own:
         plan = blueprint(cluster, pod.role, pod.pod_type)
         kind = cluster.find_type(pod.pod_type)
