@@ -26,6 +26,7 @@ EFFECTS: Mapping[str, Effect] = {
     "spec.idleTimeoutMinutes": Effect.NOTHING,
     "spec.headServicePorts": Effect.SERVICE,
     "spec.headService": Effect.SERVICE,
+    "spec.scaleStrategy": Effect.NOTHING,
     "spec.auth": Effect.CLUSTER,
     "spec.suspend": Effect.ALL_AWAY,
     "spec.upgradeStrategy": Effect.NOTHING,

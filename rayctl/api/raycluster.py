@@ -56,6 +56,17 @@ class HeadService:
 
 
 @dataclass(frozen=True, slots=True)
+class ScaleStrategy:
+    """What is to become of workers beside what is asked for."""
+
+    workers_to_delete: tuple[str, ...] = ()
+    """Names of pods."""
+
+
+NO_STRATEGY = ScaleStrategy()
+
+
+@dataclass(frozen=True, slots=True)
 class PodType:
     """An entry of ``spec.podTypes``: a shape of pod and how many workers may have it."""
 
@@ -116,6 +127,7 @@ class RayCluster:
     idle_seconds: int | None = None
     """``ttlSecondsAfterIdle``; None: it stays."""
     auth: Auth = NO_AUTH
+    scale: ScaleStrategy = NO_STRATEGY
     restarts: RestartMarks = NO_MARKS
 
     @property
@@ -181,6 +193,7 @@ def parse_cluster(document: Mapping[str, Json]) -> RayCluster:
         join_seconds=_count(spec, "joinTimeoutSeconds", DEFAULT_JOIN_SECONDS),
         idle_seconds=spec.count("ttlSecondsAfterIdle"),
         auth=parse_auth(spec.inner("auth")),
+        scale=ScaleStrategy(spec.inner("scaleStrategy").texts("workersToDelete") or ()),
         restarts=parse_marks(metadata),
     )
     if root.errors:

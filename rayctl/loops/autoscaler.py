@@ -292,6 +292,7 @@ class Autoscaler:
             asked=answer,
             memory=scaled.memory,
             now=now,
+            doomed=dict.fromkeys(cluster.scale.workers_to_delete, "spec.scaleStrategy names it"),
         )
 
     def _log(

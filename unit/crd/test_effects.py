@@ -17,6 +17,7 @@ EDITS: dict[str, Any] = {
     "spec.idleTimeoutMinutes": 1,
     "spec.headServicePorts": [{"name": "extra", "port": 99, "targetPort": 99}],
     "spec.headService": {"type": "NodePort"},
+    "spec.scaleStrategy": {"workersToDelete": ["one"]},
     "spec.auth": {"mode": "token", "secretName": "token"},
     "spec.upgradeStrategy": {"type": "Recreate"},
     "spec.drainTimeoutSeconds": 1,

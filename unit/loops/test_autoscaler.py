@@ -9,9 +9,9 @@ import pytest
 
 from rayctl.api.names import PodName, TypeName, Uid
 from rayctl.api.observed import PodView
-from rayctl.api.raycluster import RayCluster
+from rayctl.api.raycluster import RayCluster, ScaleStrategy
 from rayctl.clock import SystemClock
-from rayctl.core.autoscale.demand import NodeId, NodeStatus, RayNode, Snapshot
+from rayctl.core.autoscale.demand import DrainReason, NodeId, NodeStatus, RayNode, Snapshot
 from rayctl.core.autoscale.plan import plan
 from rayctl.core.reconcile.seen import ray_view
 from rayctl.core.reconcile.slots import session_of
@@ -55,6 +55,21 @@ async def test_a_plan_is_of_the_head_that_asked_and_another_one_starts_at_the_mi
     assert sum(asked.targets.values()) > 1
     assert (sum(other.targets.values()), other.leave) == (1, None)
     assert (sum(none.targets.values()), none.leave) == (1, None)
+
+
+async def test_workers_that_the_spec_names_go() -> None:
+    autoscaler = Autoscaler(SystemClock())
+    named = replace(CLUSTER, scale=ScaleStrategy(("a", "long-gone")))
+    pods = (HEAD, a_pod("a"), a_pod("b", ordinal=1))
+    answer = an_answer("a", "b")
+
+    await autoscaler.look(named, pods, answer, ray_view(session_of(HEAD), answer.nodes, 0.0))
+    wishes = autoscaler.wishes(named, pods)
+
+    assert [(leave.pod, leave.reason, leave.why) for leave in wishes.leave or ()] == [
+        ("a", DrainReason.PREEMPTION, "spec.scaleStrategy names it")
+    ]
+    assert sum(wishes.targets.values()) == 1
 
 
 async def test_a_removal_that_takes_a_while_is_said_once() -> None:

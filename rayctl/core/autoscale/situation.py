@@ -31,7 +31,7 @@ class Situation:
     memory: Memory
     now: Monotonic
     doomed: Mapping[str, str] = field(default_factory=dict)
-    """Pods that are named to go, and why."""
+    """Pods that the user has named to go, and why."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,8 @@ def decide(
     head = head_of(cluster, seen.pods)
     ray = seen.ray if isinstance(seen.ray, Silence) else seen.view_of(session_of(head) if head else "")
     removal = Removal(head is not None and head.ready, ray, seen.drains, cluster.drain_seconds)
-    taken = {pod.name for pod in seen.pods} | seen.left
+    # A name that is to be deleted stays so, and must not be given to a successor.
+    taken = {pod.name for pod in seen.pods} | seen.left | set(map(PodName, cluster.scale.workers_to_delete))
     if removal.view is not None:
         taken |= removal.view.dead  # Ray goes by names, and remembers them
     work = Worklist(cluster, head, removal, now, taken, live_by_type(seen.pods))

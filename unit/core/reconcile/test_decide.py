@@ -7,7 +7,7 @@ import pytest
 
 from rayctl.api.names import PodName, TypeName, Uid
 from rayctl.api.observed import PodView
-from rayctl.api.raycluster import RayCluster
+from rayctl.api.raycluster import RayCluster, ScaleStrategy
 from rayctl.api.status import Phase
 from rayctl.core.reconcile.actions import (
     ApplyService,
@@ -54,6 +54,21 @@ def test_workers_are_made_for_the_session_of_the_head_that_is_there() -> None:
     (create,) = decision.actions
     assert isinstance(create, CreatePod)
     assert session_in(create) == "abc.2"
+
+
+def test_a_name_that_is_to_be_deleted_is_given_to_nobody() -> None:
+    cluster, head = a_cluster(workers=1), a_pod("h", head=True)
+    (first,) = (
+        each for each in pass_over(cluster, seen(cluster, head)).actions if isinstance(each, CreatePod)
+    )
+    cluster = replace(cluster, scale=ScaleStrategy((first.name,)))
+
+    (other,) = (
+        each for each in pass_over(cluster, seen(cluster, head)).actions if isinstance(each, CreatePod)
+    )
+
+    assert other.slot == first.slot
+    assert other.name != first.name
 
 
 def test_a_name_that_somebody_remembers_as_another_pods_is_not_given_again() -> None:
