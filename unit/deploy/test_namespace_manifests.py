@@ -140,3 +140,12 @@ def test_each_right_has_its_reason_beside_it(name: str) -> None:
     bare = [lines[number + 1] for number in rules if not lines[number - 1].lstrip().startswith("#")]
 
     assert set(bare) <= {"  resources: [leases]"}, "the second rule on leases is explained by the first"
+
+
+def test_a_token_is_read_by_a_right_to_one_secret_by_name_that_nobody_has_unasked() -> None:
+    assert {(group, resource, verb) for group, resource, _, verb in rights("token-role.yaml", "Role")} == {
+        ("", "secrets", "get")
+    }
+    assert all(named for _, _, named, _ in rights("token-role.yaml", "Role"))
+    for name, kind in ((EVERYWHERE, "ClusterRole"), (IN_ONE, "Role"), ("operator.yaml", "Role")):
+        assert "secrets" not in {resource for _, resource, _, _ in rights(name, kind)}
