@@ -112,14 +112,14 @@ def test_a_head_that_hangs_costs_no_other_cluster_anything_and_is_followed_again
     two.start()
     one.wait_running()
 
-    gcs = life.kubectl("exec", one.head(), "--", "pgrep", "-f", "gcs_server").split()[0]
-    life.kubectl("exec", one.head(), "--", "kill", "-STOP", gcs)
+    gcs = ("exec", one.head(), "--", "pkill", "-x", "gcs_server", "--signal")
+    life.kubectl(*gcs, "STOP")
     program = two.start_python(tasks(1, 1))
     wait_for("a worker of the sound one", lambda: bool(two.live("worker")), 20)
     wait_for("it is told", lambda: one.condition("Autoscaling").get("reason") == "GcsUnreachable", 40)
     assert program.result(120) == "0\n"
 
-    life.kubectl("exec", one.head(), "--", "kill", "-CONT", gcs)
+    life.kubectl(*gcs, "CONT")
     wait_for("it is followed", lambda: one.condition("Autoscaling").get("status") == "True", 60)
     assert one.python(tasks(1, 1)) == "0\n"
     assert operator.log("one:.*does not answer.*no answer within 3 s")
@@ -141,7 +141,8 @@ def test_tasks_on_a_node_that_is_lost_are_done_elsewhere(life: Life, ray_nodes: 
 
     ray_nodes.kill_node(node)
     try:
-        assert program.result(240) == "1\n"
+        # Ray's own words on the lost node may come before it.
+        assert program.result(240).splitlines()[-1] == "1"
         assert lost not in ray.live()
     finally:
         ray_nodes.start_node(node)
