@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 from unittest.mock import Mock
 
+import msgspec
 import pytest
 
 from rayctl.api.names import PodName, TypeName, Uid
@@ -55,6 +56,26 @@ async def test_a_plan_is_of_the_head_that_asked_and_another_one_starts_at_the_mi
     assert sum(asked.targets.values()) > 1
     assert (sum(other.targets.values()), other.leave) == (1, None)
     assert (sum(none.targets.values()), none.leave) == (1, None)
+
+
+async def test_a_type_of_several_hosts_is_launched_and_lost_in_slices() -> None:
+    autoscaler = Autoscaler(SystemClock())
+    head, worker = CLUSTER.pod_types
+    head, worker = replace(head, max_workers=0), replace(worker, min_workers=0, hosts=2)
+    pairs = replace(CLUSTER, pod_types=(head, worker))
+    slice_ = [a_pod(name, ordinal=place, slice="0", hosts=2) for place, name in enumerate(("a", "b"))]
+    answer = an_answer("a", "b", tasks=1)
+    view = ray_view(session_of(HEAD), answer.nodes, 0.0)
+
+    await autoscaler.look(pairs, (HEAD,), an_answer(tasks=1), view)
+    assert autoscaler.wishes(pairs, (HEAD,)).targets[WORKER] == 2
+
+    pods = (HEAD, msgspec.structs.replace(slice_[0], phase="Failed", ready=False), slice_[1])
+    await autoscaler.look(pairs, pods, answer, view)
+    assert {leave.pod: leave.reason for leave in autoscaler.wishes(pairs, pods).leave or ()} == {
+        "a": None,
+        "b": DrainReason.PREEMPTION,
+    }
 
 
 async def test_workers_that_the_spec_names_go() -> None:

@@ -25,12 +25,12 @@ def test_a_type_offers_what_the_spec_says() -> None:
 
 
 def test_a_types_own_labels_priority_and_idle_time_out_count() -> None:
-    kind = a_pod_type("a", labels={"zone": "north"}, priority=3, idle_seconds=0)
+    kind = a_pod_type("a", labels={"zone": "north"}, priority=3, idle_seconds=0, hosts=4)
 
     offer = offer_of(CLUSTER, kind, "f1", None)
 
     assert offer.labels == {"zone": "north", "ray.io/node-group": "a"}
-    assert (offer.priority, offer.idle_timeout) == (3, 0)
+    assert (offer.priority, offer.idle_timeout, offer.hosts) == (3, 0, 4)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from rayctl.api.observed import PodView
 from rayctl.api.raycluster import RayCluster
 from rayctl.api.upgrade import UpgradeStrategy, UpgradeType
 from rayctl.core.reconcile.actions import CreatePod, Decision
+from rayctl.core.reconcile.slices import free_slices, in_whole_slices
 from rayctl.core.reconcile.slots import is_live
 from unit.builders import a_cluster, a_pod, a_pod_type
 from unit.core.reconcile.passes import (
@@ -131,6 +132,21 @@ def test_slices_of_a_size_that_the_spec_has_no_more_are_whole_and_replaced_in_or
     decision = pass_over(cluster, seen(cluster, HEAD_POD, *old, ray=a_view(*(pod.name for pod in old))))
 
     assert len(drained(decision)) == 2
+
+
+def test_a_new_slice_has_neither_places_nor_the_number_of_any_that_is_there() -> None:
+    there = [*hosts_of(0, deleting=True), *hosts_of(3)]
+
+    assert free_slices(there, 2, 2) == (2, 3, 4, 5)
+    assert free_slices(there, 4, 2) == (8, 9, 10, 11, 16, 17, 18, 19), "1 has places of theirs, 3 is a number"
+
+
+def test_as_many_go_as_were_chosen_but_in_whole_slices() -> None:
+    pods = [*hosts_of(0), *hosts_of(1), *hosts_of(2)]
+
+    assert in_whole_slices([pods[0], pods[2], pods[4]], pods) == pods[:2]
+    assert in_whole_slices(pods[:1], pods) == pods[:2]
+    assert in_whole_slices([], pods) == []
 
 
 def test_no_part_of_a_slice_is_made_for_want_of_room() -> None:
