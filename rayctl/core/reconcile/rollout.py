@@ -78,6 +78,12 @@ class Headcount:
     """``minWorkers``: so many there are to be in any case."""
     most: int
     """What the maximums allow."""
+    hosts: int = 1
+    """Of each slice: fewer cannot come or go."""
+
+    def whole(self, number: int) -> int:
+        """Return a number of workers, rounded up to whole slices."""
+        return -(-number // self.hosts) * self.hosts
 
 
 def margins(strategy: UpgradeStrategy, count: Headcount) -> Margins:
@@ -86,14 +92,18 @@ def margins(strategy: UpgradeStrategy, count: Headcount) -> Margins:
     Taken as they are, targets would make each surge the base of the next. So up to a surge of current ones
     count as successors; where that is one too many, the lesser number is wanted, but for ``least``. A surge
     stays within the maximums. Where they leave none, one worker may be missing: else nothing could change.
+    Workers that come and go in slices are counted in whole ones.
     """
-    surge = strategy.surge_of(count.targets) if strategy.type is UpgradeType.ROLLING_UPDATE else 0
+    rolling = strategy.type is UpgradeType.ROLLING_UPDATE
+    surge = count.whole(strategy.surge_of(count.targets)) if rolling else 0
     doubled = min(surge, count.current)
     wanted = max(count.targets - doubled, min(count.least, count.targets + count.going))
     places = max(count.targets + count.going - doubled, wanted)
     wanted = min(wanted, count.most)
-    room = max(0, min(strategy.surge_of(places), count.most - wanted)) if surge else 0
-    return Margins(wanted, places, room, strategy.unavailable_of(places) or (0 if room else 1))
+    room = max(0, min(count.whole(strategy.surge_of(places)), count.most - wanted)) if surge else 0
+    room -= room % count.hosts
+    unavailable = count.whole(strategy.unavailable_of(places))
+    return Margins(wanted, places, room, unavailable or (0 if room else count.hosts))
 
 
 def may_go(

@@ -109,6 +109,7 @@ def _margins(
         going=len(outdated.keys() - stays) if work.planned else 0,
         least=pod_type.min_workers,
         most=max(0, min(cluster.max_of(pod_type), cluster.max_workers - others)),
+        hosts=pod_type.hosts,
     )
     return margins(cluster.upgrade_of(pod_type), count)
 

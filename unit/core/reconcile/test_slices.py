@@ -114,6 +114,16 @@ def test_a_slice_is_replaced_as_a_whole_and_one_after_the_other() -> None:
     assert second.actions == ()
 
 
+def test_with_a_surge_a_whole_slice_comes_first() -> None:
+    surge = UpgradeStrategy(UpgradeType.ROLLING_UPDATE, 0, 1)
+    cluster = a_cluster_of_slices(2, upgrade=surge)
+
+    decision = pass_over(cluster, seen(cluster, HEAD_POD, *hosts_of(0, fingerprint=OLD)))
+
+    assert places(decision) == [("1", "0"), ("1", "1")]
+    assert not deleted(decision) + drained(decision)
+
+
 def test_with_one_host_that_somebody_wants_replaced_its_slice_is() -> None:
     cluster = a_cluster_of_slices(4)
     asked, other = hosts_of(0)
@@ -126,12 +136,14 @@ def test_with_one_host_that_somebody_wants_replaced_its_slice_is() -> None:
 
 
 def test_slices_of_a_size_that_the_spec_has_no_more_are_whole_and_replaced_in_order() -> None:
-    cluster = a_cluster_of_slices(4, hosts=4)
-    old = [*hosts_of(0, fingerprint=OLD), *hosts_of(1, fingerprint=OLD)]
+    cluster = a_cluster_of_slices(8, hosts=4)
+    old = [pod for number in range(4) for pod in hosts_of(number, fingerprint=OLD)]
 
     decision = pass_over(cluster, seen(cluster, HEAD_POD, *old, ray=a_view(*(pod.name for pod in old))))
 
-    assert len(drained(decision)) == 2
+    gone = drained(decision)
+    assert len(gone) == 4, "as many as one of the new ones has"
+    assert len({name[:2] for name in gone}) == 2
 
 
 def test_a_new_slice_has_neither_places_nor_the_number_of_any_that_is_there() -> None:
@@ -174,12 +186,17 @@ slices = st.lists(
 )
 
 
+strategies = st.builds(
+    UpgradeStrategy, st.sampled_from(UpgradeType), st.sampled_from([0, 1, "50%"]), st.sampled_from([0, 1])
+)
+
+
 @settings(deadline=None, max_examples=settings().max_examples // 4)
-@given(slices, st.sets(st.integers(0, 11)), st.integers(0, 7), st.sampled_from(UpgradeType))
+@given(slices, st.sets(st.integers(0, 11)), st.integers(0, 7), strategies)
 def test_in_the_end_there_are_whole_slices_and_as_many_as_are_wanted(
-    there: list[list[PodView]], missing: set[int], workers: int, kind: UpgradeType
+    there: list[list[PodView]], missing: set[int], workers: int, strategy: UpgradeStrategy
 ) -> None:
-    cluster = a_cluster_of_slices(workers, upgrade=UpgradeStrategy(kind))
+    cluster = a_cluster_of_slices(workers, upgrade=strategy)
     pods = [pod for slice_ in there for pod in slice_]
     pods = [pod for index, pod in enumerate(pods) if index not in missing]
     observed = seen(cluster, HEAD_POD, *pods)
@@ -193,5 +210,5 @@ def test_in_the_end_there_are_whole_slices_and_as_many_as_are_wanted(
     live = [pod for pod in observed.pods if is_live(pod) and pod.role is Role.WORKER]
     for pod in live:
         assert sum(other.slice == pod.slice for other in live) == pod.hosts
-    if kind is not UpgradeType.ON_DELETE:
+    if strategy.type is not UpgradeType.ON_DELETE:
         assert len(live) == -(-workers // 2) * 2
