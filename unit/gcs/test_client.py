@@ -140,7 +140,9 @@ async def test_a_head_that_comes_back_is_found_at_once(gcs: FakeGcs, client: Gcs
 
 
 @pytest.mark.usefixtures("brief")
-async def test_a_call_that_fails_does_not_end_those_beside_it(gcs: FakeGcs, client: GcsClient) -> None:
+async def test_a_call_that_fails_does_not_end_those_beside_it(
+    gcs: FakeGcs, client: GcsClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     gcs.fail(Method.READ_STATE, hang)
     release = asyncio.Event()
 
@@ -151,6 +153,7 @@ async def test_a_call_that_fails_does_not_end_those_beside_it(gcs: FakeGcs, clie
     failing = asyncio.create_task(client.read_state())
     await comes_true(lambda: gcs.asked)
     gcs.fail(Method.DRAIN, slow)
+    monkeypatch.setattr(channel, "DEADLINE", 10.0)  # of the call that succeeds
     draining = asyncio.create_task(client.drain(NodeId("ab"), DrainReason.IDLE, "idle"))
     with pytest.raises(Unreachable):
         await failing
