@@ -10,6 +10,8 @@ STAMP  := $(VENV)/.made-from-lock
 CODE   := rayctl crd e2e unit bench conftest.py
 NAME   ?= demo
 NODES  ?= 4
+# Tests mostly wait; of beds, each runs one of its own. More than two want more than two CPUs.
+PARALLEL ?= 2
 export PYTHONPATH := $(CURDIR)
 
 ##@ Start here
@@ -37,13 +39,13 @@ lint: setup ## Formatting, style, types, import contracts, dead code
 	$(BIN)/python crd/generate.py --check
 
 unit: setup ## No cluster, under a minute
-	$(BIN)/pytest unit
+	$(BIN)/pytest unit -n $(PARALLEL)
 
 integration: setup ## Against a real kube-apiserver, and a real Ray head
-	$(BIN)/pytest e2e -m "apiserver or ray" --timeout 300
+	$(BIN)/pytest e2e -m "apiserver or ray" --timeout 300 -n $(PARALLEL) --dist loadfile
 
 e2e: setup ## On real nodes with real Ray
-	$(BIN)/pytest e2e -m nodes --timeout 900
+	$(BIN)/pytest e2e -m nodes --timeout 900 -n $(PARALLEL) --dist loadfile
 
 ##@ The test bed
 .PHONY: bed-up bed-down bed-status

@@ -48,7 +48,7 @@ def rest(situation: Situation) -> Rest | None:
 @given(
     st.sampled_from([WorkerState.IDLE, WorkerState.RUNNING]),
     st.floats(0, 10_000),
-    st.floats(0, AT_MOST, exclude_max=True),
+    st.floats(0, AT_MOST - 0.1),
 )
 def test_a_plan_made_at_rest_changes_nothing(state: WorkerState, idle: float, after: float) -> None:
     situation = resting(state=state)
