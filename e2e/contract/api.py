@@ -15,7 +15,7 @@ import orjson
 from rayctl.api.moment import Monotonic, Seconds
 from rayctl.api.names import LABEL_CLUSTER, ClusterKey, Uid
 from rayctl.clock import SystemClock
-from rayctl.core.election import Lease, Terms
+from rayctl.core.election.lease import Lease, Terms
 from rayctl.kube.cache import Cache
 from rayctl.kube.client import KubeClient
 from rayctl.kube.lease import LeaseStore

@@ -26,7 +26,8 @@ from e2e.contract.api import (
 )
 from rayctl.api.names import LABEL_CLUSTER, LABEL_LEADER, PodName
 from rayctl.api.observed import ClusterView
-from rayctl.core.election import Election, Seen
+from rayctl.core.election.candidate import Election
+from rayctl.core.election.events import Seen
 from rayctl.core.reconcile.actions import Note, Reason
 from rayctl.kube.decode import Page, read
 from rayctl.kube.errors import AlreadyExists, Conflict, Fenced, Invalid, NotFound

@@ -10,7 +10,7 @@ import pytest
 
 from e2e.cluster import Cluster, Component
 from e2e.contract.api import CLOCK, QUICK, Api, a_pod, running_cache, until
-from rayctl.core.election import Election
+from rayctl.core.election.candidate import Election
 from rayctl.kube.client import KubeClient
 from rayctl.kube.config import Connection, Source
 from rayctl.kube.decode import Event, read

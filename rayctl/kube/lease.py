@@ -1,4 +1,4 @@
-"""The Lease on the wire: coordination.k8s.io/v1 to and from :class:`rayctl.core.election.Lease`.
+"""The Lease on the wire: coordination.k8s.io/v1 to and from :class:`rayctl.core.election.lease.Lease`.
 
 Wants a client of its own, so that a renewal never waits behind other calls. What others wrote into the object
 (labels, annotations, other fields of the spec) goes back as it came.
@@ -15,7 +15,8 @@ import msgspec
 from rayctl.api.document import Document
 from rayctl.api.moment import Monotonic, Seconds
 from rayctl.clock import Clock
-from rayctl.core.election import Lease, Seen
+from rayctl.core.election.events import Seen
+from rayctl.core.election.lease import Lease
 from rayctl.kube.client import KubeClient
 from rayctl.kube.decode import Meta, Wire, read
 from rayctl.kube.errors import Garbled, NotFound

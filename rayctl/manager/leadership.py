@@ -16,25 +16,9 @@ from typing import assert_never
 
 from rayctl.api.moment import Monotonic, Seconds
 from rayctl.clock import Clock
-from rayctl.core.election import (
-    Acquire,
-    Began,
-    Done,
-    Election,
-    Event,
-    Failed,
-    Leave,
-    Read,
-    Refused,
-    Release,
-    Renew,
-    Seen,
-    State,
-    StepDown,
-    Stopped,
-    Wait,
-    Wrote,
-)
+from rayctl.core.election.actions import Acquire, Done, Read, Release, Renew, StepDown, Wait
+from rayctl.core.election.candidate import Election, State
+from rayctl.core.election.events import Began, Event, Failed, Leave, Refused, Seen, Stopped, Wrote
 from rayctl.kube.errors import AlreadyExists, Conflict, KubeError, NotFound, told
 from rayctl.kube.lease import LeaseStore
 

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from importlib.metadata import version
 
 from rayctl.clock import SystemClock
-from rayctl.core.election import Election
+from rayctl.core.election.candidate import Election
 from rayctl.kube.cache import Cache
 from rayctl.kube.client import KubeClient
 from rayctl.kube.config import Connection, Source

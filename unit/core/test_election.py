@@ -7,29 +7,10 @@ from typing import Any
 import pytest
 
 from rayctl.api.moment import Monotonic
-from rayctl.core.election import (
-    NEVER,
-    Acquire,
-    Action,
-    Began,
-    Done,
-    Election,
-    Event,
-    Failed,
-    Lease,
-    Leave,
-    Read,
-    Refused,
-    Release,
-    Renew,
-    Seen,
-    State,
-    StepDown,
-    Stopped,
-    Terms,
-    Wait,
-    Wrote,
-)
+from rayctl.core.election.actions import Acquire, Action, Done, Read, Release, Renew, StepDown, Wait
+from rayctl.core.election.candidate import NEVER, Election, State
+from rayctl.core.election.events import Began, Event, Failed, Leave, Refused, Seen, Stopped, Wrote
+from rayctl.core.election.lease import Lease, Terms
 from unit.fakes.candidates import NOON, TERMS
 
 ME = Election("me", TERMS)

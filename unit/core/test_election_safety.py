@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from rayctl.core.election import Terms
+from rayctl.core.election.lease import Terms
 from unit.fakes.candidates import Candidate, World
 
 ANSWERS = ["quick", "quick", "slow", "none"]

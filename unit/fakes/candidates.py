@@ -8,28 +8,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from rayctl.api.moment import Monotonic
-from rayctl.core.election import (
-    NEVER,
-    Acquire,
-    Began,
-    Done,
-    Election,
-    Event,
-    Failed,
-    Lease,
-    Leave,
-    Read,
-    Refused,
-    Release,
-    Renew,
-    Seen,
-    State,
-    StepDown,
-    Stopped,
-    Terms,
-    Wait,
-    Wrote,
-)
+from rayctl.core.election.actions import Acquire, Done, Read, Release, Renew, StepDown, Wait
+from rayctl.core.election.candidate import NEVER, Election, State
+from rayctl.core.election.events import Began, Event, Failed, Leave, Refused, Seen, Stopped, Wrote
+from rayctl.core.election.lease import Lease, Terms
 
 TERMS = Terms(lease=15, renew_deadline=10, retry_period=2)
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)

@@ -9,7 +9,8 @@ from typing import Any, Protocol
 
 import pytest
 
-from rayctl.core.election import Election, Terms
+from rayctl.core.election.candidate import Election
+from rayctl.core.election.lease import Terms
 from rayctl.kube.client import KubeClient
 from rayctl.kube.config import Connection, Source
 from rayctl.kube.lease import LeaseStore

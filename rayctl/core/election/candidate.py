@@ -18,9 +18,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TypeAlias, assert_never
+from typing import assert_never
 
 from rayctl.api.moment import Monotonic, Seconds
+from rayctl.core.election.actions import Acquire, Action, Done, Read, Release, Renew, StepDown, Wait
+from rayctl.core.election.events import Began, Event, Failed, Leave, Refused, Seen, Stopped, Wrote
+from rayctl.core.election.lease import Lease, Terms
 
 NEVER = Monotonic(-math.inf)
 """A right that has ended, or that has not begun."""
@@ -29,155 +32,6 @@ _TAKE_OVER_SPREAD: Seconds = 0.05
 """Candidates that see a lease released take it within this time, at random."""
 _LEAVE_WITHIN: Seconds = 5.0
 """How long a release may take; the lease runs out by itself otherwise."""
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """How long things last.
-
-    Raises:
-        ValueError: they contradict each other.
-    """
-
-    lease: Seconds = 15.0
-    """How long others wait for a silent leader; written to the record in whole seconds, rounded up."""
-    renew_deadline: Seconds = 10.0
-    """How long a leader acts without having renewed."""
-    retry_period: Seconds = 2.0
-    """Between two renewals, and between two attempts."""
-
-    def __post_init__(self) -> None:
-        if not self.lease > self.renew_deadline > 1.2 * self.retry_period > 0:
-            raise ValueError(
-                f"lease duration {self.lease} s, renew deadline {self.renew_deadline} s, retry period"
-                f" {self.retry_period} s: each must be longer than the next, the deadline more than 1.2 times"
-            )
-
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """The record that is fought for: a coordination.k8s.io/v1 Lease, as far as the election reads it."""
-
-    holder: str
-    """'' when nobody has it."""
-    duration: Seconds
-    """What its holder wrote; 0 where nothing is written."""
-    acquired: datetime | None
-    renewed: datetime | None
-    transitions: int
-    resource_version: int
-    """0: not stored yet."""
-
-    def same(self, other: Lease | None) -> bool:
-        """Whether both say the same, stored when and with whatever labels they be."""
-        return other is not None and self == replace(other, resource_version=self.resource_version)
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """The Lease was read (``consistent``) or told of by the watch; ``lease`` None: there is none."""
-
-    lease: Lease | None
-    version: int
-    """Of the record or of its deletion; 0 where that is not known."""
-    at: Monotonic
-    consistent: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Began:
-    """A write of this record is about to leave."""
-
-    lease: Lease
-    at: Monotonic
-
-
-@dataclass(frozen=True, slots=True)
-class Wrote:
-    """The write that began last was stored, as this record."""
-
-    lease: Lease
-    at: Monotonic
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The write that began last met another's: the Lease is not as we know it."""
-
-    at: Monotonic
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """A read or write has no good answer. A write may have taken effect."""
-
-    at: Monotonic
-
-
-@dataclass(frozen=True, slots=True)
-class Stopped:
-    """After :class:`StepDown`: all that worked for this leadership has ended."""
-
-    at: Monotonic
-
-
-@dataclass(frozen=True, slots=True)
-class Leave:
-    """We are about to end: give the lease away."""
-
-    at: Monotonic
-
-
-Event: TypeAlias = Seen | Began | Wrote | Refused | Failed | Stopped | Leave
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """Nothing to do before ``until``, unless something happens."""
-
-    until: Monotonic
-
-
-@dataclass(frozen=True, slots=True)
-class Read:
-    """Read the Lease, consistently."""
-
-    timeout: Seconds
-
-
-@dataclass(frozen=True, slots=True)
-class Write:
-    """Write this record, under the condition that the stored version is still the record's own (0: none)."""
-
-    lease: Lease
-    timeout: Seconds
-
-
-class Acquire(Write):
-    """Try to become the leader."""
-
-
-class Renew(Write):
-    """Stay the leader."""
-
-
-class Release(Write):
-    """Give the lease away."""
-
-
-@dataclass(frozen=True, slots=True)
-class StepDown:
-    """Stop all work now: the right to lead has ended. Then tell :class:`Stopped`."""
-
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """We have left; the lease is not ours, or will run out."""
-
-
-Action: TypeAlias = Wait | Read | Acquire | Renew | Release | StepDown | Done
 
 
 @dataclass(frozen=True, slots=True)
