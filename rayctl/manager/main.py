@@ -22,6 +22,7 @@ from rayctl.kube.errors import Forbidden, KubeError
 from rayctl.kube.events import Events
 from rayctl.kube.lease import LeaseStore
 from rayctl.kube.secrets import Secrets
+from rayctl.kube.terminations import Terminations, sign
 from rayctl.kube.writer import Writer
 from rayctl.loops.autoscaler import Autoscaler
 from rayctl.loops.controller import Controller, Telemetry
@@ -75,13 +76,16 @@ async def _run(settings: Settings) -> None:
         settings.pod_name or socket.gethostname(), settings.pod_uid, clock.wall().strftime("%Y%m%dT%H%M%S.%f")
     )
     _log.info("watching %s of %s as %s", where, connection.url, identity)
+    if settings.pod_uid:
+        _sign(identity)
     client = KubeClient(connection, clock, identity=identity, on_call=metrics.api_call)
     lease_client = KubeClient(connection, clock, identity=identity, on_call=metrics.api_call)
     async with client, lease_client:
         cache = Cache(client, where.watched, clock)
         metrics.watch_cache(cache)
         store = LeaseStore(lease_client, where.lease, settings.lease_name, clock)
-        leadership = Leadership(store, Election(identity, settings.terms), clock)
+        terminations = Terminations(client, where.pod, clock)
+        leadership = Leadership(store, terminations, Election(identity, settings.terms), clock)
         writer = Writer(client, leadership.valid_until, clock, cache.read_cluster)
         events = Events(writer, clock, identity)
         traces = exported_traces(version("rayctl"), identity) if settings.traced else Traces()
@@ -106,6 +110,13 @@ async def _run(settings: Settings) -> None:
                 group.create_task(leadership.run(lead, cache.catch_up), name="leadership")
         finally:
             await asyncio.to_thread(traces.close)
+
+
+def _sign(identity: str) -> None:
+    try:
+        sign(identity)
+    except OSError as error:
+        _log.warning("a crash of this replica will be found by its lease alone: %s", error)
 
 
 def _remarks(leadership: Leadership, cache: Cache) -> Iterator[str]:

@@ -31,8 +31,12 @@ class Write:
     timeout: Seconds
 
 
+@dataclass(frozen=True, slots=True)
 class Acquire(Write):
     """Try to become the leader."""
+
+    why: str
+    """What lets us, in words."""
 
 
 class Renew(Write):

@@ -21,6 +21,14 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
+class Ended:
+    """The processes of these holders have ended: the kubelet says so, of each one's very container."""
+
+    holders: frozenset[str]
+    at: Monotonic
+
+
+@dataclass(frozen=True, slots=True)
 class Began:
     """A write of this record is about to leave."""
 
@@ -64,4 +72,4 @@ class Leave:
     at: Monotonic
 
 
-Event: TypeAlias = Seen | Began | Wrote | Refused | Failed | Stopped | Leave
+Event: TypeAlias = Seen | Ended | Began | Wrote | Refused | Failed | Stopped | Leave
