@@ -48,6 +48,11 @@ class Leadership:
         """What let this replica lead the last time, in words."""
 
     @property
+    def identity(self) -> str:
+        """This replica's own name in the election."""
+        return self._election.identity
+
+    @property
     def is_leader(self) -> bool:
         """Whether this replica may act now."""
         return self._clock.monotonic() < self._state.valid_until
@@ -100,7 +105,7 @@ class Leadership:
 
     def _pod_of_holder(self) -> str:
         """Return the name of the holder's pod; '' where the holder is nobody, we, or not in a pod."""
-        return "" if self.leader == self._election.identity else pod_of(self.leader)
+        return "" if self.leader == self.identity else pod_of(self.leader)
 
     def _end(self, holders: frozenset[str]) -> None:
         self._feed(Ended(holders, self._clock.monotonic()))
@@ -157,13 +162,13 @@ class Leadership:
     def _feed(self, event: Event) -> None:
         before = self.leader
         self._state = self._election.step(self._state, event, random.random())  # noqa: S311
-        if self.leader not in {before, self._election.identity}:
+        if self.leader not in {before, self.identity}:
             log.info("%s: %s", self._store, f"{self.leader} leads" if self.leader else "nobody leads")
         self._pulse.beat()
 
     async def _hold(self, lead: Work, barrier: Work) -> None:
         """Work for as long as the right to lead lasts."""
-        log.info("%s: leading as %s: %s", self._store, self._election.identity, self.won_by)
+        log.info("%s: leading as %s: %s", self._store, self.identity, self.won_by)
         work = asyncio.create_task(_work(lead, barrier), name="the leader's work")
         work.add_done_callback(lambda _: self._pulse.beat())
         try:

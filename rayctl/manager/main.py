@@ -18,7 +18,6 @@ from rayctl.core.election.candidate import Election
 from rayctl.kube.cache import Cache
 from rayctl.kube.client import KubeClient
 from rayctl.kube.config import Connection, Source
-from rayctl.kube.errors import Forbidden, KubeError
 from rayctl.kube.events import Events
 from rayctl.kube.lease import LeaseStore
 from rayctl.kube.secrets import Secrets
@@ -31,15 +30,12 @@ from rayctl.loops.heads import Heads
 from rayctl.loops.tokens import Connector
 from rayctl.manager.health import HealthServer
 from rayctl.manager.leadership import Leadership, identity_of
-from rayctl.manager.places import Places
 from rayctl.manager.settings import Settings, places
+from rayctl.manager.signs import Signs
 from rayctl.telemetry.metrics import Metrics
 from rayctl.telemetry.traces import Traces, exported_traces
 
 _log = logging.getLogger(__name__)
-
-_MARK_AGAIN_AFTER = 2.0
-"""Seconds."""
 
 
 async def run_operator(settings: Settings) -> None:
@@ -94,7 +90,8 @@ async def _run(settings: Settings) -> None:
         executor = Executor(writer, cache, heads, autoscaler, traces, settings.parallel_calls)
         telemetry = Telemetry(events, metrics, traces)
         controller = Controller(cache, heads, autoscaler, writer, executor, clock, telemetry)
-        lead = _leading(settings, where, writer, events, controller, metrics)
+        signs = Signs(writer, store, leadership, clock)
+        lead = _leading(settings, where.pod, signs, events, controller, metrics)
         health = HealthServer(
             settings.health_port,
             healthy=lambda: "" if cache.healthy() else "a watch is stuck",
@@ -127,13 +124,14 @@ def _remarks(leadership: Leadership, cache: Cache) -> Iterator[str]:
 
 def _leading(
     settings: Settings,
-    where: Places,
-    writer: Writer,
+    place: str,
+    signs: Signs,
     events: Events,
     controller: Controller,
     metrics: Metrics,
 ) -> Callable[[], Awaitable[None]]:
-    """Return what a leader does until it is cancelled."""
+    """Return what a leader does until it is cancelled; ``place`` is the namespace of its pod."""
+    pod = settings.pod_name if settings.pod_uid else ""
 
     async def lead() -> None:
         metrics.leading(leads=True)
@@ -141,24 +139,8 @@ def _leading(
             async with asyncio.TaskGroup() as group:
                 group.create_task(events.run(), name="events")
                 group.create_task(controller.run(settings.concurrent_reconciles), name="controller")
-                if settings.pod_name and settings.pod_uid:
-                    group.create_task(_mark(writer, where.pod, settings.pod_name), name="mark")
+                group.create_task(signs.show(place, pod), name="signs")
         finally:
             metrics.leading(leads=False)
 
     return lead
-
-
-async def _mark(writer: Writer, namespace: str, pod: str) -> None:
-    """Put the leader's label on our own pod, until it is there. It is for people: nothing waits for it."""
-    while True:
-        try:
-            await writer.mark_leader(namespace, pod)
-        except Forbidden as error:
-            _log.warning("the leader's label cannot be set: %s", error)
-            return
-        except KubeError as error:
-            _log.info("the leader's label is not set yet: %s", error)
-            await asyncio.sleep(_MARK_AGAIN_AFTER)
-        else:
-            return
