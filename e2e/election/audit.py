@@ -15,7 +15,7 @@ _WRITES = {"create", "update", "patch", "delete"}
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """A write that the API server has carried out."""
+    """A write that has reached the API server."""
 
     agent: str
     """The user agent; the operator's names the replica."""
@@ -24,18 +24,21 @@ class Write:
     """With the subresource: ``rayclusters/status``."""
     name: str
     """'' where the server gave it."""
+    code: int
+    """HTTP's: 300 and more where it was refused."""
 
 
 def writes(cluster: Cluster, namespace: str) -> list[Write]:
-    """Return all writes in a namespace in the order of their end; what was refused is left out."""
+    """Return all writes in a namespace in the order of their end."""
     if not isinstance(cluster, LocalCluster):
         pytest.skip("only the local provider's API server keeps an audit log that can be read")
     found = []
     for line in cluster.audit_log.read_text().splitlines():
         event = json.loads(line)
         about = event.get("objectRef", {})
-        code = event.get("responseStatus", {}).get("code", 0)
-        if about.get("namespace") == namespace and event["verb"] in _WRITES and code < 300:
+        if about.get("namespace") == namespace and event["verb"] in _WRITES:
             resource = "/".join(filter(None, (about["resource"], about.get("subresource"))))
-            found.append(Write(event.get("userAgent", ""), event["verb"], resource, about.get("name", "")))
+            code = event.get("responseStatus", {}).get("code", 0)
+            agent, name = event.get("userAgent", ""), about.get("name", "")
+            found.append(Write(agent, event["verb"], resource, name, code))
     return found
