@@ -100,6 +100,8 @@ class Watch(Generic[V]):
         self._list_first = True
         self._bookmarks = False
         self._streaming_since: Monotonic | None = None
+        self._troubled = False
+        """Whether the last attempt met no server, or one that is not well."""
         self.synced = asyncio.Event()
         """Set once the first list is in."""
         self.tried = asyncio.Event()
@@ -163,6 +165,10 @@ class Watch(Generic[V]):
             # Whatever a server that answers thinks of our version: begin anew. One that is away knows it yet.
             self._list_first = self._list_first or not isinstance(error, Unreachable | Throttled)
             limit = _longest_wait(error)
+            if self._troubled and limit == LONGEST_WAIT:
+                # A server that has come back refuses everything until it knows who has which rights.
+                self._backoff.reset()
+            self._troubled = limit < LONGEST_WAIT
             self._note_problem(told(error))
         self.restarts += 1
         self.tried.set()

@@ -10,7 +10,7 @@ import pytest
 
 from rayctl.api.moment import Seconds
 from rayctl.api.names import Role
-from rayctl.kube.errors import Garbled, KubeError, ServerFault, Throttled, Unreachable
+from rayctl.kube.errors import Forbidden, Garbled, KubeError, ServerFault, Throttled, Unreachable
 from rayctl.kube.resource import Call
 from unit.simulation.world import World
 
@@ -38,6 +38,11 @@ def world() -> Iterator[World]:
         yield world
 
 
+def _knows_no_rights_yet(call: Call) -> KubeError:
+    """As a real one, measured: for a second after its start, and for longer here, so that nobody misses it."""
+    return Forbidden(call, 403, "Forbidden", f'User "x" cannot {call.verb} resource "{call.resource.plural}"')
+
+
 @outages
 def test_it_is_asked_seldom_and_all_that_was_missed_is_done_within_seconds_of_its_return(
     world: World, outage: Callable[[Call], KubeError]
@@ -56,6 +61,9 @@ def test_it_is_asked_seldom_and_all_that_was_missed_is_done_within_seconds_of_it
     world.run(AWAY / 2)
     rates = [(one.line.asked - so_far) / AWAY for one, so_far in zip(world.replicas, asked, strict=True)]
     assert {pod.uid for pod in world.server.pods.values()} == before
+    for replica in world.replicas:
+        replica.line.outage = _knows_no_rights_yet
+    world.run(6.0)
     world.user.scale(ONE, 1, 4, None)
     for replica in world.replicas:
         replica.line.outage = None
