@@ -14,11 +14,11 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 from unittest import mock
 
 from e2e.namespace import Namespace
 from e2e.operator_process import Operator, wait_for
+from rayctl.api.document import Document
 
 CONTAINER = "ray-operator"
 
@@ -34,7 +34,7 @@ class Replica:
             "apiVersion": "v1",
             "kind": "Pod",
             "metadata": {"name": name, "labels": {"component": "ray-operator"}},
-            "spec": {"containers": [{"name": CONTAINER, "image": "none"}]},
+            "spec": {"containers": [{"name": CONTAINER, "image": "none"}], "schedulerName": "nobody"},
         }
         space.kubectl("apply", "-f", "-", stdin=json.dumps(pod))
         uid = space.get("pod", name)["metadata"]["uid"]
@@ -71,12 +71,22 @@ class Replica:
         lines = self.page("metrics")[1].splitlines()
         return sum(float(line.split()[-1]) for line in lines if line.startswith((f"{name} ", f"{name}{{")))
 
+    def ended(self) -> Document:
+        """Return what a kubelet merges into the pod when the container has ended."""
+        terminated: Document = {"exitCode": 137, "reason": "Error", "message": self.identity}
+        container: Document = {
+            "name": CONTAINER,
+            "image": "none",
+            "imageID": "",
+            "ready": False,
+            "restartCount": 0,
+            "state": {"terminated": terminated},
+        }
+        return {"status": {"containerStatuses": [container]}}
+
     def report_end(self) -> None:
-        """Write into the pod's status what a kubelet does when the container has ended."""
-        ended = {"exitCode": 137, "reason": "Error", "message": self.identity}
-        container: dict[str, Any] = {"name": CONTAINER, "image": "none", "imageID": "", "ready": False}
-        status = {"containerStatuses": [container | {"restartCount": 0, "state": {"terminated": ended}}]}
-        patch = json.dumps({"status": status})
+        """Write into the pod's status that the container has ended."""
+        patch = json.dumps(self.ended())
         self._space.kubectl("patch", "pod", self.name, "--subresource=status", "--type=merge", "-p", patch)
 
 
