@@ -3,9 +3,9 @@
     python -m bench.handover [--trials 50] [--clusters 0 1000]
 
 Two replicas as processes on a real API server. The first write is the Event by which the next leader says
-that it leads; it is made behind the barrier, like all its others, and is seen here by a watch. Of a kill that is
-*seen* the bench itself writes what a kubelet writes into the pod's status, at once: a kubelet takes about a
-second to find out. Of one that is *unseen* nobody says anything, and the lease has to run out.
+that it leads; it is made behind the barrier, like all its others, and is seen here by a watch. Of a kill that
+is *seen* the bench itself writes what a kubelet writes into the pod's status, at once: a kubelet takes about
+a second to find out. Of one that is *unseen* nobody says anything, and the lease has to run out.
 """
 
 from __future__ import annotations
