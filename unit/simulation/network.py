@@ -84,6 +84,7 @@ class Line:
         self.is_dead = False
         self.outage: Callable[[Call], KubeError] | None = None
         """What all calls and streams end with while the API server is away; None: it is there."""
+        self.outage_takes: Seconds = _WAY
         self.asked = 0
         """How many calls and streams have been begun."""
         self._streams: list[Stream] = []
@@ -126,9 +127,9 @@ class Line:
             self._streams.remove(stream)
             stream.close()
 
-    def go_away(self, outage: Callable[[Call], KubeError]) -> None:
-        """Have the API server be away: streams break, and all that is asked from now on ends with this."""
-        self.outage = outage
+    def go_away(self, outage: Callable[[Call], KubeError], takes: Seconds = _WAY) -> None:
+        """Have the API server be away: streams break, and whatever is asked from now on ends so, after a while."""
+        self.outage, self.outage_takes = outage, takes
         for stream in self._streams:
             stream.end(Unreachable(stream.call, "the stream broke"))
 
@@ -153,9 +154,10 @@ class Line:
 
     async def _begin(self, call: Call) -> None:
         self.asked += 1
-        if self.outage is not None:
-            await asyncio.sleep(_WAY)
-            raise self.outage(call)
+        outage = self.outage
+        if outage is not None:
+            await asyncio.sleep(self.outage_takes)
+            raise outage(call)
 
     def _fate_of(self, call: Call) -> Fate:
         for arming in self._armed:

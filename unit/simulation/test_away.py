@@ -22,12 +22,15 @@ A_SECOND = 1.5
 BACK_WITHIN: Seconds = 15.0
 
 outages = pytest.mark.parametrize(
-    "outage",
+    ("outage", "takes"),
     [
-        pytest.param(lambda call: Unreachable(call, "connection refused"), id="nobody listens"),
-        pytest.param(lambda call: Garbled(call, "HTTP 200 with text/html"), id="a proxy answers with HTML"),
-        pytest.param(lambda call: ServerFault(call, 500, "InternalError", "etcd is away"), id="500"),
-        pytest.param(lambda call: Throttled(call, 429, "TooManyRequests", "later", 1), id="429"),
+        pytest.param(lambda call: Unreachable(call, "connection refused"), 0.005, id="nobody listens"),
+        pytest.param(
+            lambda call: Garbled(call, "HTTP 200 with text/html"), 0.005, id="a proxy answers with HTML"
+        ),
+        pytest.param(lambda call: ServerFault(call, 500, "InternalError", "etcd is away"), 0.005, id="500"),
+        pytest.param(lambda call: Throttled(call, 429, "TooManyRequests", "later", 1), 0.005, id="429"),
+        pytest.param(lambda call: Unreachable(call, "no answer within 10 s"), 10.0, id="no answer comes"),
     ],
 )
 
@@ -45,13 +48,13 @@ def _knows_no_rights_yet(call: Call) -> KubeError:
 
 @outages
 def test_it_is_asked_seldom_and_all_that_was_missed_is_done_within_seconds_of_its_return(
-    world: World, outage: Callable[[Call], KubeError]
+    world: World, outage: Callable[[Call], KubeError], takes: Seconds
 ) -> None:
     world.user.create(ONE, 2)
     world.run(20.0)
     before = {pod.uid for pod in world.server.pods.values()}
     for replica in world.replicas:
-        replica.line.go_away(outage)
+        replica.line.go_away(outage, takes)
     asked = [replica.line.asked for replica in world.replicas]
 
     world.run(AWAY / 2)
