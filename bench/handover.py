@@ -33,8 +33,8 @@ from rayctl.api.observed import ClusterView
 from rayctl.api.status import Phase
 from rayctl.kube.client import KubeClient
 from rayctl.kube.decode import Meta, Wire, cluster_view, read
+from rayctl.kube.listing import Target
 from rayctl.kube.resource import EVENTS, PODS, RAYCLUSTERS, Call, ContentType, Verb
-from rayctl.kube.watch import Target
 from rayctl.manager.signs import REASON
 
 PARALLEL = 32

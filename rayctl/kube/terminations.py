@@ -18,8 +18,9 @@ import msgspec
 from rayctl.clock import Clock
 from rayctl.kube.client import KubeClient
 from rayctl.kube.decode import Meta, Wire, read
+from rayctl.kube.listing import Target
 from rayctl.kube.resource import PODS
-from rayctl.kube.watch import Target, Watch
+from rayctl.kube.watch import Watch
 
 MESSAGE = Path("/dev/termination-log")
 """Where the kubelet expects the message, unless a container's terminationMessagePath says otherwise."""
