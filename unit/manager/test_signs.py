@@ -118,6 +118,9 @@ async def test_what_fails_is_tried_again_and_shown_once(
 
     await comes_true(lambda: marked(server) == ["a"] and len(announced(server)) == 1)
     await comes_true(lambda: server.count("create", "events") >= 2)
+    asked = len(server.asked)
+    await asyncio.sleep(0.2)  # many times as long as between two attempts
+    assert len(server.asked) - asked < 5
 
 
 async def test_a_right_that_is_missing_is_told_and_not_asked_for_again(
