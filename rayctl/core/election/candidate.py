@@ -139,8 +139,10 @@ class Election:
         return _take_when_free(replace(state, busy_until=busy), event.at, jitter)
 
     def _ended(self, state: State, event: Ended, jitter: float) -> State:
-        news = state.known is not None and state.known.holder in event.holders - state.ended
-        state = replace(state, ended=event.holders)
+        holder = frozenset() if state.known is None else frozenset({state.known.holder})
+        news = holder & event.holders - state.ended
+        # The kubelet remembers two ends of a container; the holder's stays known here.
+        state = replace(state, ended=event.holders | state.ended & holder)
         return _take_when_free(state, event.at, jitter) if news else state
 
     def _freed(self, state: State, at: Monotonic, before: Lease | None, lease: Lease, jitter: float) -> State:

@@ -45,6 +45,12 @@ LATER = NOON + timedelta(seconds=2)
             id="one whose last renewal arrives after the word of its end",
         ),
         pytest.param(
+            after(seen(a_lease(), 100), ended(103, "other"), ended(103.01, "one that came after it")),
+            103.01,
+            Acquire,
+            id="one that the kubelet has forgotten by now",
+        ),
+        pytest.param(
             after(seen(a_lease(duration=3600), 100), ended(103, "other")),
             103,
             Acquire,
