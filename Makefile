@@ -92,7 +92,7 @@ proto: setup ## Write rayctl/gcs/protocol_pb2.py and its stub from protocol.prot
 image: setup ## Build the operator's image
 	@$(BIN)/python -c 'from e2e.cluster.images import ensure; from e2e.cluster.image_recipes import Kind; print(ensure(Kind.OPERATOR))'
 
-bench: setup ## Measure the operator beside a bare client, on fake nodes; with Ray on real ones (25 minutes)
+bench: setup ## Measure the operator beside a bare client, on fake nodes; with Ray on real ones (40 minutes)
 	$(BIN)/python -m bench.fleet
 	$(BIN)/python -m bench.latency
 	$(BIN)/python -m bench.growth
@@ -100,6 +100,7 @@ bench: setup ## Measure the operator beside a bare client, on fake nodes; with R
 	$(BIN)/python -m bench.scaling
 	$(BIN)/python -m bench.reconcile
 	$(BIN)/python -m bench.demand
+	$(BIN)/python -m bench.handover --trials 10
 
 clean: ## Remove .venv and what tools left
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist failures

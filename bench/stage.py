@@ -1,4 +1,4 @@
-"""Where benchmarks happen: a real API server with fake nodes, our CRD, and one operator that leads."""
+"""Where benchmarks happen: a real API server with fake nodes, our CRD, and mostly one operator that leads."""
 
 from __future__ import annotations
 
@@ -25,26 +25,16 @@ BARE = "bare"
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
-    """All that a benchmark needs."""
+class Plane:
+    """A control plane with our CRD, and the operator's rights in one namespace."""
 
     cluster: Cluster
-    operator: Operator
-    metrics_port: int
     folder: Path
 
-    async def cost(self) -> Cost:
-        """Return what the operator has cost so far."""
-        return await cost_of(self.operator.pid, self.metrics_port)
-
-    @contextmanager
-    def another_operator(self) -> Iterator[Operator]:
-        """Run an operator more, from its start on: it need not lead yet."""
-        folder = self.folder / "another"
-        folder.mkdir()
-        kubeconfig = self.folder / f"{OPERATED}.kubeconfig"
-        with operators(kubeconfig, folder, await_leader=False) as running:
-            yield running[0]
+    @property
+    def kubeconfig(self) -> Path:
+        """The operator's."""
+        return self.folder / f"{OPERATED}.kubeconfig"
 
     @asynccontextmanager
     async def client(self, parallel: int) -> AsyncIterator[KubeClient]:
@@ -55,9 +45,29 @@ class Stage:
             yield client
 
 
+@dataclass(frozen=True, slots=True)
+class Stage(Plane):
+    """All that most benchmarks need."""
+
+    operator: Operator
+    metrics_port: int
+
+    async def cost(self) -> Cost:
+        """Return what the operator has cost so far."""
+        return await cost_of(self.operator.pid, self.metrics_port)
+
+    @contextmanager
+    def another_operator(self) -> Iterator[Operator]:
+        """Run an operator more, from its start on: it need not lead yet."""
+        folder = self.folder / "another"
+        folder.mkdir()
+        with operators(self.kubeconfig, folder, await_leader=False) as running:
+            yield running[0]
+
+
 @contextmanager
-def open_stage() -> Iterator[Stage]:
-    """Give a stage, and remove all of it afterwards."""
+def open_plane() -> Iterator[Plane]:
+    """Give a control plane with fake nodes and no operator, and remove all of it afterwards."""
     with (
         open_cluster(Profile.APISERVER, fake_nodes=FAKE_NODES) as cluster,
         tempfile.TemporaryDirectory(prefix="rayctl-bench-") as name,
@@ -67,10 +77,19 @@ def open_stage() -> Iterator[Stage]:
         cluster.kubectl("wait", "--for=condition=Established", "crd/rayclusters.cluster.ray.io")
         cluster.kubectl("create", "namespace", BARE)
         install_rights(cluster, OPERATED)
-        port = _free_port()
-        kubeconfig = kubeconfig_of(cluster, OPERATED, folder)
-        with operators(kubeconfig, folder, f"--health-port={port}") as running:
-            yield Stage(cluster, running[0], port, folder)
+        kubeconfig_of(cluster, OPERATED, folder)
+        yield Plane(cluster, folder)
+
+
+@contextmanager
+def open_stage() -> Iterator[Stage]:
+    """Give a stage, and remove all of it afterwards."""
+    port = _free_port()
+    with (
+        open_plane() as plane,
+        operators(plane.kubeconfig, plane.folder, f"--health-port={port}") as running,
+    ):
+        yield Stage(plane.cluster, plane.folder, running[0], port)
 
 
 def _free_port() -> int:

@@ -15,7 +15,8 @@ import orjson
 from rayctl.api.moment import Monotonic, Seconds
 from rayctl.api.names import LABEL_CLUSTER, ClusterKey, Uid
 from rayctl.clock import SystemClock
-from rayctl.core.election import Lease, Terms
+from rayctl.core.election.candidate import Election
+from rayctl.core.election.lease import Lease, Terms
 from rayctl.kube.cache import Cache
 from rayctl.kube.client import KubeClient
 from rayctl.kube.lease import LeaseStore
@@ -25,7 +26,9 @@ from rayctl.kube.resource import (
     Resource,
     Verb,
 )
+from rayctl.kube.terminations import Terminations
 from rayctl.kube.writer import Writer
+from rayctl.manager.leadership import Leadership
 
 CLOCK = SystemClock()
 FOREVER = Monotonic(math.inf)
@@ -66,6 +69,11 @@ class Api:
     def lease_store(self, name: str) -> LeaseStore:
         """A Lease here."""
         return LeaseStore(self.client, self.namespace, name, CLOCK)
+
+    def leadership(self, lease: str, identity: str, terms: Terms = QUICK) -> Leadership:
+        """A replica's part in the election on a Lease here."""
+        terminations = Terminations(self.client, self.namespace, CLOCK)
+        return Leadership(self.lease_store(lease), terminations, Election(identity, terms), CLOCK)
 
 
 def a_pod(name: str, cluster: str | None = None, **spec: Any) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from e2e.contract.api import (
 )
 from rayctl.api.names import LABEL_CLUSTER, LABEL_LEADER, PodName
 from rayctl.api.observed import ClusterView
-from rayctl.core.election import Election, Seen
+from rayctl.core.election.events import Seen
 from rayctl.core.reconcile.actions import Note, Reason
 from rayctl.kube.decode import Page, read
 from rayctl.kube.errors import AlreadyExists, Conflict, Fenced, Invalid, NotFound
@@ -42,7 +42,6 @@ from rayctl.kube.resource import (
     Verb,
 )
 from rayctl.kube.writer import Writer
-from rayctl.manager.leadership import Leadership
 
 
 async def test_a_pod_that_is_created_changed_and_deleted_is_so_in_the_cache(api: Api) -> None:
@@ -252,9 +251,7 @@ async def test_a_leader_that_ends_hands_over_at_once(api: Api) -> None:
     async def barrier() -> None:
         return
 
-    first, second = (
-        Leadership(api.lease_store("handed"), Election(name, QUICK), CLOCK) for name in ("first", "second")
-    )
+    first, second = (api.leadership("handed", name) for name in ("first", "second"))
     leading = asyncio.create_task(first.run(lead, barrier))
     await until(lambda: first.is_leader)
     standing_by = asyncio.create_task(second.run(lead, barrier))
@@ -270,6 +267,33 @@ async def test_a_leader_that_ends_hands_over_at_once(api: Api) -> None:
     await asyncio.wait({leading, standing_by})
     stored = await api.send(Verb.GET, LEASES, "handed")
     assert not stored["spec"].get("holderIdentity")
+
+
+async def test_a_leader_whose_container_has_ended_is_followed_at_once(api: Api) -> None:
+    async def work() -> None:
+        await asyncio.Event().wait()
+
+    async def barrier() -> None:
+        return
+
+    identity = "crashing_uid_20260101T120000.000000"
+    await api.writer.create_pod(api.namespace, a_pod("crashing"))
+    await api.lease_store("crashed").write(replace(a_lease(identity), duration=600), 5)
+    standby = api.leadership("crashed", "standby")
+    standing_by = asyncio.create_task(standby.run(work, barrier))
+    await until(lambda: standby.leader == identity)
+
+    # As the kubelet writes it; nothing here runs pods.
+    ended = {"exitCode": 137, "reason": "Error", "message": identity}
+    status = {"name": "ray", "ready": False, "restartCount": 0, "image": "none", "imageID": ""}
+    body = {"status": {"containerStatuses": [status | {"state": {"terminated": ended}}]}}
+    content_type = ContentType.MERGE
+    await api.send(Verb.PATCH, PODS, "crashing", subresource="status", body=body, content_type=content_type)
+    await until(lambda: standby.is_leader)
+
+    assert standby.won_by == f"the container of {identity} has ended"
+    standing_by.cancel()
+    await asyncio.wait({standing_by})
 
 
 async def test_a_note_becomes_an_event_about_the_cluster(api: Api) -> None:

@@ -9,14 +9,12 @@ from pathlib import Path
 import pytest
 
 from e2e.cluster import Cluster, Component
-from e2e.contract.api import CLOCK, QUICK, Api, a_pod, running_cache, until
-from rayctl.core.election import Election
+from e2e.contract.api import CLOCK, Api, a_pod, running_cache, until
 from rayctl.kube.client import KubeClient
 from rayctl.kube.config import Connection, Source
 from rayctl.kube.decode import Event, read
 from rayctl.kube.errors import Gone, refusal
 from rayctl.kube.resource import PODS, Call, Verb
-from rayctl.manager.leadership import Leadership
 
 pytestmark = pytest.mark.apiserver
 
@@ -38,7 +36,7 @@ async def test_an_api_server_that_comes_back_is_found_again(apiserver_cluster: C
     async def lead() -> None:
         await asyncio.Event().wait()
 
-    leadership = Leadership(api.lease_store("restart"), Election("me", QUICK), CLOCK)
+    leadership = api.leadership("restart", "me")
     async with running_cache(api) as cache:
         leading = asyncio.create_task(leadership.run(lead, cache.catch_up))
         await until(lambda: leadership.is_leader)

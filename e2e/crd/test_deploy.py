@@ -74,6 +74,7 @@ def account(space: Space) -> str:
         pytest.param("patch", "rayclusters.cluster.ray.io/status", True, id="it writes their status"),
         pytest.param("update", "rayclusters.cluster.ray.io/finalizers", True, id="it owns for them"),
         pytest.param("create", "pods", True, id="it makes pods"),
+        pytest.param("watch", "pods", True, id="it sees pods, and how its leader's ended"),
         pytest.param("patch", "services", True, id="it applies Services"),
         pytest.param("create", "events", True, id="it tells Events"),
         pytest.param("create", "leases.coordination.k8s.io", True, id="it makes its Lease"),

@@ -110,28 +110,38 @@ class Events:
             await self._writer.patch_event(letter.series.namespace, letter.series.name, letter.body)
 
     def _event(self, about: ClusterView, note: Note, series: _Series, wall: datetime) -> Document:
-        stamp = _timestamp(wall)
-        return {
-            "apiVersion": "v1",
-            "kind": "Event",
-            "metadata": {"namespace": series.namespace, "name": series.name},
-            "involvedObject": {
-                "apiVersion": names.API_VERSION,
-                "kind": names.KIND,
-                "namespace": about.key.namespace,
-                "name": about.key.name,
-                "uid": about.uid,
-            },
-            "type": "Warning" if note.warning else "Normal",
-            "reason": note.reason,
-            "message": note.text[:_MAX_MESSAGE],
-            "count": 1,
-            "firstTimestamp": stamp,
-            "lastTimestamp": stamp,
-            "source": {"component": names.MANAGER},
-            "reportingComponent": names.MANAGER,
-            "reportingInstance": self._identity[:128],
+        cluster: Document = {
+            "apiVersion": names.API_VERSION,
+            "kind": names.KIND,
+            "namespace": about.key.namespace,
+            "name": about.key.name,
+            "uid": about.uid,
         }
+        kind = "Warning" if note.warning else "Normal"
+        document = event_document(cluster, series.name, note.reason, note.text, wall, self._identity)
+        return document | {"type": kind}
+
+
+def event_document(
+    about: Document, name: str, reason: str, text: str, wall: datetime, identity: str
+) -> Document:
+    """Return a normal Event about the object that ``about`` refers to; ``identity`` is who reports."""
+    stamp = _timestamp(wall)
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"namespace": about["namespace"], "name": name},
+        "involvedObject": about,
+        "type": "Normal",
+        "reason": reason,
+        "message": text[:_MAX_MESSAGE],
+        "count": 1,
+        "firstTimestamp": stamp,
+        "lastTimestamp": stamp,
+        "source": {"component": names.MANAGER},
+        "reportingComponent": names.MANAGER,
+        "reportingInstance": identity[:128],
+    }
 
 
 def _event_name(about: ClusterView, note: Note, wall: datetime) -> str:

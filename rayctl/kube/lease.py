@@ -1,4 +1,4 @@
-"""The Lease on the wire: coordination.k8s.io/v1 to and from :class:`rayctl.core.election.Lease`.
+"""The Lease on the wire: coordination.k8s.io/v1 to and from :class:`rayctl.core.election.lease.Lease`.
 
 Wants a client of its own, so that a renewal never waits behind other calls. What others wrote into the object
 (labels, annotations, other fields of the spec) goes back as it came.
@@ -15,7 +15,8 @@ import msgspec
 from rayctl.api.document import Document
 from rayctl.api.moment import Monotonic, Seconds
 from rayctl.clock import Clock
-from rayctl.core.election import Lease, Seen
+from rayctl.core.election.events import Seen
+from rayctl.core.election.lease import Lease
 from rayctl.kube.client import KubeClient
 from rayctl.kube.decode import Meta, Wire, read
 from rayctl.kube.errors import Garbled, NotFound
@@ -23,6 +24,8 @@ from rayctl.kube.listing import Target
 from rayctl.kube.resource import LEASES, Call, Verb
 from rayctl.kube.watch import Watch
 
+_API_VERSION = f"{LEASES.group}/{LEASES.version}"
+_KIND = "Lease"
 _MICRO_TIME = "%Y-%m-%dT%H:%M:%S.%fZ"  # Go's MicroTime wants all six digits, also when they are zeros
 
 
@@ -63,6 +66,18 @@ class LeaseStore:
 
     def __str__(self) -> str:
         return f"Lease {self._namespace}/{self._name}"
+
+    @property
+    def reference(self) -> Document:
+        """What refers to the Lease, as it was last seen, in an Event."""
+        metadata = {} if self._newest is None else _inner(self._newest.document, "metadata")
+        return {
+            "apiVersion": _API_VERSION,
+            "kind": _KIND,
+            "namespace": self._namespace,
+            "name": self._name,
+            "uid": metadata.get("uid"),
+        }
 
     async def read(self, timeout: Seconds) -> Lease | None:  # noqa: ASYNC109
         """Return the Lease by a consistent read, or None when there is none."""
@@ -110,7 +125,7 @@ class LeaseStore:
             self._newest = stored
 
     def _document(self, lease: Lease, base: StoredLease | None) -> Document:
-        document: Document = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease"}
+        document: Document = {"apiVersion": _API_VERSION, "kind": _KIND}
         metadata: Document = {"namespace": self._namespace, "name": self._name}
         spec: Document = {}
         if base is not None:

@@ -22,8 +22,10 @@ from rayctl.kube.backoff import Backoff
 from rayctl.kube.client import KubeClient
 from rayctl.kube.decode import Anything, Event, Wire, read
 from rayctl.kube.errors import (
+    Garbled,
     Gone,
     KubeError,
+    ServerFault,
     Throttled,
     Unreachable,
     read_status,
@@ -39,6 +41,8 @@ FIRST_WAIT: Seconds = 0.8
 LONGEST_WAIT: Seconds = 30.0
 LONGEST_WAIT_UNREACHABLE: Seconds = 5.0
 """A refused connection costs the server nothing, and its return should be seen soon."""
+_LONGEST_WAIT_TROUBLED: Seconds = 10.0
+"""A server that is not well gets some rest; a right that is missing may be missing for long."""
 HEALTHY_AFTER: Seconds = 30.0
 SILENCE: Seconds = 100.0
 """The server sends a bookmark each 60 to 75 s."""
@@ -96,6 +100,8 @@ class Watch(Generic[V]):
         self._list_first = True
         self._bookmarks = False
         self._streaming_since: Monotonic | None = None
+        self._troubled = False
+        """Whether the last attempt met no server, or one that is not well."""
         self.synced = asyncio.Event()
         """Set once the first list is in."""
         self.tried = asyncio.Event()
@@ -155,11 +161,14 @@ class Watch(Generic[V]):
         except Gone as error:
             self._list_first = True
             log.info("watch of %s: %s; listing again", self._target, error.words)
-        except (Unreachable, Throttled) as error:
-            limit = LONGEST_WAIT_UNREACHABLE if isinstance(error, Unreachable) else LONGEST_WAIT
-            self._note_problem(str(error))
         except KubeError as error:
-            self._list_first = True  # whatever the server thinks of our version: begin anew
+            # Whatever a server that answers thinks of our version: begin anew. One that is away knows it yet.
+            self._list_first = self._list_first or not isinstance(error, Unreachable | Throttled)
+            limit = _longest_wait(error)
+            if self._troubled and limit == LONGEST_WAIT:
+                # A server that has come back refuses everything until it knows who has which rights.
+                self._backoff.reset()
+            self._troubled = limit < LONGEST_WAIT
             self._note_problem(told(error))
         self.restarts += 1
         self.tried.set()
@@ -242,6 +251,12 @@ class Watch(Generic[V]):
         else:
             log.info("watch of %s: works again", self._target)
         self.problem = problem
+
+
+def _longest_wait(error: KubeError) -> Seconds:
+    if isinstance(error, Unreachable):
+        return LONGEST_WAIT_UNREACHABLE
+    return _LONGEST_WAIT_TROUBLED if isinstance(error, Garbled | ServerFault | Throttled) else LONGEST_WAIT
 
 
 def _name_in(wire: Wire) -> str:

@@ -41,6 +41,11 @@ class Writer:
         self._valid_until = valid_until
         self._clock = clock
 
+    @property
+    def is_open(self) -> bool:
+        """Whether a write would leave now: for whoever tells something to Ray, which knows of no leaders."""
+        return self._valid_until() > self._clock.monotonic()
+
     async def create_pod(self, namespace: str, manifest: Document) -> PodView:
         """Create a pod.
 

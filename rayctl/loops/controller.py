@@ -115,6 +115,8 @@ class Controller:
         view = self._cache.find_cluster(key)
         if view is None or view.deleting or isinstance(view.spec, SpecError) or view.spec.suspend:
             return False
+        if not self._writer.is_open:
+            return False  # nothing is decided, nor told to Ray, by a replica that does not lead any more
         state = self._states.get(key, view.uid, view.generation, self._clock.monotonic())
         tick = await self._autoscaler.look(view.spec, self._own_pods(view, state), answer, nodes)
         self._tell(view, tick.notes, ClusterLog(_log, key))

@@ -202,6 +202,8 @@ class _Run:
             self._state.pod_ended(action.pod, action.why, self._now)
 
     async def _drain(self, action: DrainNode) -> None:
+        if not self._writer.is_open:
+            return  # Ray would do as it is told by a replica that does not lead any more
         try:
             reason = DrainReason.IDLE if action.idle else DrainReason.PREEMPTION
             answer = await self._heads.drain(self._key, action.node_id, reason, action.why, action.deadline)

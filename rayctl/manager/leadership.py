@@ -16,27 +16,12 @@ from typing import assert_never
 
 from rayctl.api.moment import Monotonic, Seconds
 from rayctl.clock import Clock
-from rayctl.core.election import (
-    Acquire,
-    Began,
-    Done,
-    Election,
-    Event,
-    Failed,
-    Leave,
-    Read,
-    Refused,
-    Release,
-    Renew,
-    Seen,
-    State,
-    StepDown,
-    Stopped,
-    Wait,
-    Wrote,
-)
+from rayctl.core.election.actions import Acquire, Done, Read, Release, Renew, StepDown, Wait
+from rayctl.core.election.candidate import Election, State
+from rayctl.core.election.events import Began, Ended, Event, Failed, Leave, Refused, Seen, Stopped, Wrote
 from rayctl.kube.errors import AlreadyExists, Conflict, KubeError, NotFound, told
 from rayctl.kube.lease import LeaseStore
+from rayctl.kube.terminations import Terminations
 
 log = logging.getLogger(__name__)
 
@@ -48,14 +33,24 @@ _STOP_WITHIN: Seconds = 1.0
 class Leadership:
     """One replica's part in the election. :meth:`run` it once."""
 
-    def __init__(self, store: LeaseStore, election: Election, clock: Clock) -> None:
+    def __init__(
+        self, store: LeaseStore, terminations: Terminations, election: Election, clock: Clock
+    ) -> None:
         self._store = store
+        self._terminations = terminations
         self._election = election
         self._clock = clock
         self._state = State()
         self._pulse = _Pulse()
         self._holding: asyncio.Task[None] | None = None
         self._problem = ""
+        self.won_by = ""
+        """What let this replica lead the last time, in words."""
+
+    @property
+    def identity(self) -> str:
+        """This replica's own name in the election."""
+        return self._election.identity
 
     @property
     def is_leader(self) -> bool:
@@ -83,7 +78,10 @@ class Leadership:
         error of it ends this as well, after the lease was given away.
         """
         async with asyncio.TaskGroup() as group:
-            watching = group.create_task(self._store.watch(self._feed), name="lease watch")
+            watching = [
+                group.create_task(self._store.watch(self._feed), name="lease watch"),
+                group.create_task(self._watch_holder(), name="holder watch"),
+            ]
             try:
                 await self._campaign(lambda: group.create_task(self._hold(lead, barrier), name="leading"))
             except asyncio.CancelledError:
@@ -91,7 +89,26 @@ class Leadership:
                 await self._campaign(None)
                 raise
             finally:
-                watching.cancel()
+                for task in watching:
+                    task.cancel()
+
+    async def _watch_holder(self) -> None:
+        """Tell the election when the process of another holder has ended."""
+        while True:
+            pod = self._pod_of_holder()
+            async with asyncio.TaskGroup() as group:
+                watching = group.create_task(self._terminations.watch(pod, self._end)) if pod else None
+                while self._pod_of_holder() == pod:
+                    await self._pulse.wait(None)
+                if watching is not None:
+                    watching.cancel()
+
+    def _pod_of_holder(self) -> str:
+        """Return the name of the holder's pod; '' where the holder is nobody, we, or not in a pod."""
+        return "" if self.leader == self.identity else pod_of(self.leader)
+
+    def _end(self, holders: frozenset[str]) -> None:
+        self._feed(Ended(holders, self._clock.monotonic()))
 
     async def _campaign(self, start: Callable[[], asyncio.Task[None]] | None) -> None:
         """Do what the election says, until it says that all is done. ``start`` starts the work."""
@@ -125,6 +142,8 @@ class Leadership:
         self._feed(Seen(lease, version, self._clock.monotonic(), consistent=True))
 
     async def _write(self, action: Acquire | Renew | Release) -> None:
+        if isinstance(action, Acquire):
+            self.won_by = action.why
         self._feed(Began(action.lease, self._clock.monotonic()))
         try:
             stored = await self._store.write(action.lease, action.timeout)
@@ -143,13 +162,13 @@ class Leadership:
     def _feed(self, event: Event) -> None:
         before = self.leader
         self._state = self._election.step(self._state, event, random.random())  # noqa: S311
-        if self.leader not in {before, self._election.identity}:
+        if self.leader not in {before, self.identity}:
             log.info("%s: %s", self._store, f"{self.leader} leads" if self.leader else "nobody leads")
         self._pulse.beat()
 
     async def _hold(self, lead: Work, barrier: Work) -> None:
         """Work for as long as the right to lead lasts."""
-        log.info("%s: leading as %s", self._store, self._election.identity)
+        log.info("%s: leading as %s: %s", self._store, self.identity, self.won_by)
         work = asyncio.create_task(_work(lead, barrier), name="the leader's work")
         work.add_done_callback(lambda _: self._pulse.beat())
         try:
@@ -200,8 +219,8 @@ class _Pulse:
         self._event.set()
         self._event = asyncio.Event()
 
-    async def wait(self, timeout: Seconds) -> None:  # noqa: ASYNC109
-        """Return at the next beat, or after ``timeout`` seconds."""
+    async def wait(self, timeout: Seconds | None) -> None:  # noqa: ASYNC109
+        """Return at the next beat, or after ``timeout`` seconds where given."""
         try:
             async with asyncio.timeout(timeout):
                 await self._event.wait()
@@ -215,3 +234,9 @@ def identity_of(pod: str, uid: str, started: str) -> str:
     A container that is started again in the same pod is another holder than the one before it.
     """
     return "_".join(filter(None, (pod, uid, started)))
+
+
+def pod_of(identity: str) -> str:
+    """Return the name of the pod that an identity names, or '' where it names none."""
+    pod, *rest = identity.split("_")
+    return pod if len(rest) == 2 else ""

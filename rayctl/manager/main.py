@@ -14,14 +14,14 @@ from collections.abc import Awaitable, Callable, Iterator
 from importlib.metadata import version
 
 from rayctl.clock import SystemClock
-from rayctl.core.election import Election
+from rayctl.core.election.candidate import Election
 from rayctl.kube.cache import Cache
 from rayctl.kube.client import KubeClient
 from rayctl.kube.config import Connection, Source
-from rayctl.kube.errors import Forbidden, KubeError
 from rayctl.kube.events import Events
 from rayctl.kube.lease import LeaseStore
 from rayctl.kube.secrets import Secrets
+from rayctl.kube.terminations import Terminations, sign
 from rayctl.kube.writer import Writer
 from rayctl.loops.autoscaler import Autoscaler
 from rayctl.loops.controller import Controller, Telemetry
@@ -30,15 +30,12 @@ from rayctl.loops.heads import Heads
 from rayctl.loops.tokens import Connector
 from rayctl.manager.health import HealthServer
 from rayctl.manager.leadership import Leadership, identity_of
-from rayctl.manager.places import Places
 from rayctl.manager.settings import Settings, places
+from rayctl.manager.signs import Signs
 from rayctl.telemetry.metrics import Metrics
 from rayctl.telemetry.traces import Traces, exported_traces
 
 _log = logging.getLogger(__name__)
-
-_MARK_AGAIN_AFTER = 2.0
-"""Seconds."""
 
 
 async def run_operator(settings: Settings) -> None:
@@ -75,13 +72,16 @@ async def _run(settings: Settings) -> None:
         settings.pod_name or socket.gethostname(), settings.pod_uid, clock.wall().strftime("%Y%m%dT%H%M%S.%f")
     )
     _log.info("watching %s of %s as %s", where, connection.url, identity)
+    if settings.pod_uid:
+        _sign(identity)
     client = KubeClient(connection, clock, identity=identity, on_call=metrics.api_call)
     lease_client = KubeClient(connection, clock, identity=identity, on_call=metrics.api_call)
     async with client, lease_client:
         cache = Cache(client, where.watched, clock)
         metrics.watch_cache(cache)
         store = LeaseStore(lease_client, where.lease, settings.lease_name, clock)
-        leadership = Leadership(store, Election(identity, settings.terms), clock)
+        terminations = Terminations(client, where.pod, clock)
+        leadership = Leadership(store, terminations, Election(identity, settings.terms), clock)
         writer = Writer(client, leadership.valid_until, clock, cache.read_cluster)
         events = Events(writer, clock, identity)
         traces = exported_traces(version("rayctl"), identity) if settings.traced else Traces()
@@ -90,7 +90,8 @@ async def _run(settings: Settings) -> None:
         executor = Executor(writer, cache, heads, autoscaler, traces, settings.parallel_calls)
         telemetry = Telemetry(events, metrics, traces)
         controller = Controller(cache, heads, autoscaler, writer, executor, clock, telemetry)
-        lead = _leading(settings, where, writer, events, controller, metrics)
+        signs = Signs(writer, store, leadership, clock)
+        lead = _leading(settings, where.pod, signs, events, controller, metrics)
         health = HealthServer(
             settings.health_port,
             healthy=lambda: "" if cache.healthy() else "a watch is stuck",
@@ -108,6 +109,13 @@ async def _run(settings: Settings) -> None:
             await asyncio.to_thread(traces.close)
 
 
+def _sign(identity: str) -> None:
+    try:
+        sign(identity)
+    except OSError as error:
+        _log.warning("a crash of this replica will be found by its lease alone: %s", error)
+
+
 def _remarks(leadership: Leadership, cache: Cache) -> Iterator[str]:
     """Say who leads, and what of the watched namespaces cannot be seen."""
     yield "this replica leads" if leadership.is_leader else f"standby; {leadership.leader or 'nobody'} leads"
@@ -116,13 +124,14 @@ def _remarks(leadership: Leadership, cache: Cache) -> Iterator[str]:
 
 def _leading(
     settings: Settings,
-    where: Places,
-    writer: Writer,
+    place: str,
+    signs: Signs,
     events: Events,
     controller: Controller,
     metrics: Metrics,
 ) -> Callable[[], Awaitable[None]]:
-    """Return what a leader does until it is cancelled."""
+    """Return what a leader does until it is cancelled; ``place`` is the namespace of its pod."""
+    pod = settings.pod_name if settings.pod_uid else ""
 
     async def lead() -> None:
         metrics.leading(leads=True)
@@ -130,24 +139,8 @@ def _leading(
             async with asyncio.TaskGroup() as group:
                 group.create_task(events.run(), name="events")
                 group.create_task(controller.run(settings.concurrent_reconciles), name="controller")
-                if settings.pod_name and settings.pod_uid:
-                    group.create_task(_mark(writer, where.pod, settings.pod_name), name="mark")
+                group.create_task(signs.show(place, pod), name="signs")
         finally:
             metrics.leading(leads=False)
 
     return lead
-
-
-async def _mark(writer: Writer, namespace: str, pod: str) -> None:
-    """Put the leader's label on our own pod, until it is there. It is for people: nothing waits for it."""
-    while True:
-        try:
-            await writer.mark_leader(namespace, pod)
-        except Forbidden as error:
-            _log.warning("the leader's label cannot be set: %s", error)
-            return
-        except KubeError as error:
-            _log.info("the leader's label is not set yet: %s", error)
-            await asyncio.sleep(_MARK_AGAIN_AFTER)
-        else:
-            return

@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rayctl.core.election import Terms
+from rayctl.core.election.lease import Terms
 from rayctl.manager.places import ALL, Places, name_in, names_in, several
 from rayctl.telemetry.logs import Prefix
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from rayctl.kube.terminations import MESSAGE
 from rayctl.manager.settings import add_flags
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
@@ -84,6 +85,14 @@ def test_the_named_lease_is_the_one_that_the_operator_takes() -> None:
 
 
 @pytest.mark.parametrize("name", FILES)
+def test_the_kubelet_finds_a_replicas_name_where_it_looks_for_it(name: str) -> None:
+    container = pod_of(name)["spec"]["containers"][0]
+
+    assert container.get("terminationMessagePath", "/dev/termination-log") == str(MESSAGE)
+    assert {"POD_NAME", "POD_UID"} <= {variable["name"] for variable in container["env"]}
+
+
+@pytest.mark.parametrize("name", FILES)
 def test_the_probes_ask_the_port_that_the_operator_listens_on(name: str) -> None:
     parser = argparse.ArgumentParser()
     add_flags(parser)
@@ -105,5 +114,8 @@ def test_replicas_are_replaced_one_by_one_and_their_labels_are_selected() -> Non
     ]
 
     assert deployment["replicas"] == 2
-    assert deployment["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
+    assert deployment["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
+    assert find("operator.yaml", "PodDisruptionBudget")["spec"]["minAvailable"] == 1
+    spread = deployment["template"]["spec"]["topologySpreadConstraints"][0]
+    assert spread["topologyKey"] == "kubernetes.io/hostname"
     assert all(selector == {"matchLabels": labels} for selector in selectors)

@@ -1,35 +1,17 @@
 """A world of candidates over one Lease, to search for two leaders at once.
 
 Clocks are off without bound and run up to 10 % too fast or too slow (lease and deadline are 50 % apart).
-Requests arrive late or never, answers come late or never, streams lag, processes stop and go on.
+Requests arrive late or never, answers come late or never, streams lag, processes stop and go on, or end.
 """
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from rayctl.api.moment import Monotonic
-from rayctl.core.election import (
-    NEVER,
-    Acquire,
-    Began,
-    Done,
-    Election,
-    Event,
-    Failed,
-    Lease,
-    Leave,
-    Read,
-    Refused,
-    Release,
-    Renew,
-    Seen,
-    State,
-    StepDown,
-    Stopped,
-    Terms,
-    Wait,
-    Wrote,
-)
+from rayctl.core.election.actions import Acquire, Done, Read, Release, Renew, StepDown, Wait
+from rayctl.core.election.candidate import NEVER, Election, State
+from rayctl.core.election.events import Began, Ended, Event, Failed, Leave, Refused, Seen, Stopped, Wrote
+from rayctl.core.election.lease import Lease, Terms
 
 TERMS = Terms(lease=15, renew_deadline=10, retry_period=2)
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -77,6 +59,7 @@ class World:
         self.told: list[Lease] = []
         self.everyone = [Candidate(f"candidate-{number}", *clock) for number, clock in enumerate(clocks)]
         self.forgotten: list[Request] = []
+        self.dead: frozenset[str] = frozenset()
         self.leaders_so_far: list[str] = []
         self._version = 1
 
@@ -141,6 +124,18 @@ class World:
             lease = self.told[-1 - back]
             now = candidate.clock(self.now)
             candidate.feed(Seen(lease, lease.resource_version, now, consistent=False))
+
+    def die(self, candidate: Candidate) -> None:
+        """End a candidate's process; what it has sent may still arrive. Another one starts."""
+        if candidate.request is not None:
+            self.forgotten.append(candidate.request)
+        self.dead |= {candidate.election.identity}
+        self.everyone.remove(candidate)
+        self.everyone.append(Candidate(f"heir-{len(self.dead)}", candidate.offset, candidate.rate))
+
+    def tell_of_the_dead(self, candidate: Candidate) -> None:
+        """Have a candidate learn whose processes have ended."""
+        candidate.feed(Ended(self.dead, candidate.clock(self.now)))
 
     def leave(self, candidate: Candidate) -> None:
         if candidate.state.leave_until is None and candidate.request is None and len(self.everyone) < 6:

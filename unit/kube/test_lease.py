@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from rayctl.clock import SystemClock
-from rayctl.core.election import Lease
+from rayctl.core.election.lease import Lease
 from rayctl.kube.client import KubeClient
 from rayctl.kube.errors import Conflict, Garbled
 from rayctl.kube.lease import LeaseStore, stored_lease

@@ -3,95 +3,14 @@
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
 
-from rayctl.core.election import Election, Terms
-from rayctl.kube.client import KubeClient
-from rayctl.kube.config import Connection, Source
-from rayctl.kube.lease import LeaseStore
-from rayctl.manager.leadership import Leadership, identity_of
+from rayctl.manager.leadership import identity_of, pod_of
 from unit.fakes.apiserver import FakeApiServer, answer, hang, lost
-from unit.fakes.clock import LoopClock
-from unit.fakes.objects import Place
+from unit.manager.conftest import LONG_TERMS, PLACE, TERMS, MakeReplica
 from unit.waiting import comes_true
-
-TERMS = Terms(lease=1, renew_deadline=0.8, retry_period=0.1)
-# Whoever waits for these to pass is seen to wait: they outlast every wait of these tests many times.
-LONG_TERMS = Terms(lease=600, renew_deadline=500, retry_period=0.1)
-PLACE = Place("leases", "ray", "ray-operator")
-
-
-class Replica:
-    """A replica: its leadership, and a diary of what its work did."""
-
-    def __init__(self, client: KubeClient, name: str, terms: Terms, clock: LoopClock) -> None:
-        self.clock = clock
-        self.diary: list[str] = []
-        self.leadership = Leadership(
-            LeaseStore(client, "ray", "ray-operator", clock), Election(name, terms), clock
-        )
-        self.stop_for = 0.0
-        self.error: Exception | None = None
-        self.task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        self.task = asyncio.create_task(self.leadership.run(self._lead, self._barrier))
-
-    async def end(self) -> None:
-        assert self.task is not None
-        self.task.cancel()
-        await asyncio.wait({self.task})
-
-    async def _barrier(self) -> None:
-        self.diary.append("barrier")
-
-    async def _lead(self) -> None:
-        self.diary.append("works")
-        try:
-            if self.error is not None:
-                raise self.error
-            await asyncio.Event().wait()
-        finally:
-            await asyncio.sleep(self.stop_for)
-            self.diary.append("stopped")
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[FakeApiServer]:
-    async with FakeApiServer() as server:
-        yield server
-
-
-class MakeReplica(Protocol):
-    """Makes a replica, with a client and a clock of its own."""
-
-    def __call__(self, name: str, terms: Terms = TERMS) -> Replica: ...
-
-
-@pytest.fixture
-async def replica(server: FakeApiServer, tmp_path: Path) -> AsyncIterator[MakeReplica]:
-    """A function that makes replicas; all are ended at the end."""
-    made: list[Replica] = []
-    clients: list[KubeClient] = []
-    connection = await Connection.open(Source(server.kubeconfig(tmp_path)), LoopClock())
-
-    def make(name: str, terms: Terms = TERMS) -> Replica:
-        clock = LoopClock(skew=1e6 * len(made))
-        clients.append(KubeClient(connection, clock, identity=name))
-        made.append(Replica(clients[-1], name, terms, clock))
-        return made[-1]
-
-    yield make
-    server.heal()
-    for one in made:
-        if one.task is not None and not one.task.done():
-            await one.end()
-    for client in clients:
-        await client.close()
 
 
 def spec(server: FakeApiServer) -> dict[str, Any]:
@@ -300,11 +219,19 @@ async def test_a_server_that_comes_back_is_led_again(server: FakeApiServer, repl
 
 
 @pytest.mark.parametrize(
-    ("parts", "identity"),
+    ("parts", "identity", "pod"),
     [
-        pytest.param(("pod-a", "uid-a", "20260101T120000"), "pod-a_uid-a_20260101T120000", id="in a pod"),
-        pytest.param(("laptop", "", "20260101T120000"), "laptop_20260101T120000", id="outside of one"),
+        pytest.param(
+            ("pod-a", "uid-a", "20260101T120000"), "pod-a_uid-a_20260101T120000", "pod-a", id="in a pod"
+        ),
+        pytest.param(("laptop", "", "20260101T120000"), "laptop_20260101T120000", "", id="outside of one"),
     ],
 )
-def test_an_identity_names_pod_and_process(parts: tuple[str, str, str], identity: str) -> None:
+def test_an_identity_names_pod_and_process(parts: tuple[str, str, str], identity: str, pod: str) -> None:
     assert identity_of(*parts) == identity
+    assert pod_of(identity) == pod
+
+
+@pytest.mark.parametrize("holder", ["", "host_2f6c1d7e-0b1f-4f0e-8d6e-5f4c3b2a1908", "thief"])
+def test_a_foreign_holders_name_names_no_pod(holder: str) -> None:
+    assert pod_of(holder) == ""

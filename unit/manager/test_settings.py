@@ -2,7 +2,7 @@ import argparse
 
 import pytest
 
-from rayctl.core.election import Terms
+from rayctl.core.election.lease import Terms
 from rayctl.manager.places import ALL
 from rayctl.manager.settings import Settings, SettingsError, add_flags, places, settings_from
 from rayctl.telemetry.logs import Prefix

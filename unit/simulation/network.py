@@ -82,6 +82,11 @@ class Line:
         """Asked to have a call done; told what its sender will know of that."""
         self.on_death: Callable[[], None] = lambda: None
         self.is_dead = False
+        self.outage: Callable[[Call], KubeError] | None = None
+        """What all calls and streams end with while the API server is away; None: it is there."""
+        self.outage_takes: Seconds = _WAY
+        self.asked = 0
+        """How many calls and streams have been begun."""
         self._streams: list[Stream] = []
         server.subscribers.append(self._tell)
 
@@ -89,6 +94,7 @@ class Line:
         """Return the answer to a call, or raise KubeError, as :class:`rayctl.kube.client.KubeClient` does."""
         if guard is not None:
             guard(call)
+        await self._begin(call)
         fate = self._fate_of(call)
         answer: asyncio.Future[bytes] = self._loop.create_future()
         if self.is_dead:
@@ -111,6 +117,7 @@ class Line:
         """Open a watch, as :meth:`rayctl.kube.client.KubeClient.stream` does."""
         if self.is_dead:
             await asyncio.Event().wait()
+        await self._begin(call)
         await asyncio.sleep(_WAY)
         stream = Stream(self._server, self._loop, call, lambda: self.lags[call.resource.plural])
         self._streams.append(stream)
@@ -119,6 +126,12 @@ class Line:
         finally:
             self._streams.remove(stream)
             stream.close()
+
+    def go_away(self, outage: Callable[[Call], KubeError], takes: Seconds = _WAY) -> None:
+        """Have the API server be away: streams break, and whatever is asked from now on ends so, after a while."""
+        self.outage, self.outage_takes = outage, takes
+        for stream in self._streams:
+            stream.end(Unreachable(stream.call, "the stream broke"))
 
     def cut(self, plural: str) -> None:
         """Break the streams of a resource."""
@@ -138,6 +151,13 @@ class Line:
             self.is_dead = True
             self._server.subscribers.remove(self._tell)
             self.on_death()
+
+    async def _begin(self, call: Call) -> None:
+        self.asked += 1
+        outage = self.outage
+        if outage is not None:
+            await asyncio.sleep(self.outage_takes)
+            raise outage(call)
 
     def _fate_of(self, call: Call) -> Fate:
         for arming in self._armed:

@@ -9,6 +9,8 @@ rules are client-go's (k8s.io/client-go/tools/leaderelection) and more:
   the record is seen to be another's, free or gone. It opens again only when the work has been stopped.
 - Every write is a compare-and-swap on the resource version. A write without an answer counts as done when
   its very record is seen.
+- A holder whose process is known to have ended has no right left: its lease is not waited out. That a pod is
+  gone says nothing, since where its node is cut off it may still run.
 - A holder that vanishes from the record without having renewed it keeps its time: whoever deletes or edits a
   Lease by hand does not stop a leader that cannot see it.
 """
@@ -18,9 +20,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TypeAlias, assert_never
+from typing import assert_never
 
 from rayctl.api.moment import Monotonic, Seconds
+from rayctl.core.election.actions import Acquire, Action, Done, Read, Release, Renew, StepDown, Wait
+from rayctl.core.election.events import Began, Ended, Event, Failed, Leave, Refused, Seen, Stopped, Wrote
+from rayctl.core.election.lease import Lease, Terms
 
 NEVER = Monotonic(-math.inf)
 """A right that has ended, or that has not begun."""
@@ -29,155 +34,6 @@ _TAKE_OVER_SPREAD: Seconds = 0.05
 """Candidates that see a lease released take it within this time, at random."""
 _LEAVE_WITHIN: Seconds = 5.0
 """How long a release may take; the lease runs out by itself otherwise."""
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """How long things last.
-
-    Raises:
-        ValueError: they contradict each other.
-    """
-
-    lease: Seconds = 15.0
-    """How long others wait for a silent leader; written to the record in whole seconds, rounded up."""
-    renew_deadline: Seconds = 10.0
-    """How long a leader acts without having renewed."""
-    retry_period: Seconds = 2.0
-    """Between two renewals, and between two attempts."""
-
-    def __post_init__(self) -> None:
-        if not self.lease > self.renew_deadline > 1.2 * self.retry_period > 0:
-            raise ValueError(
-                f"lease duration {self.lease} s, renew deadline {self.renew_deadline} s, retry period"
-                f" {self.retry_period} s: each must be longer than the next, the deadline more than 1.2 times"
-            )
-
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """The record that is fought for: a coordination.k8s.io/v1 Lease, as far as the election reads it."""
-
-    holder: str
-    """'' when nobody has it."""
-    duration: Seconds
-    """What its holder wrote; 0 where nothing is written."""
-    acquired: datetime | None
-    renewed: datetime | None
-    transitions: int
-    resource_version: int
-    """0: not stored yet."""
-
-    def same(self, other: Lease | None) -> bool:
-        """Whether both say the same, stored when and with whatever labels they be."""
-        return other is not None and self == replace(other, resource_version=self.resource_version)
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """The Lease was read (``consistent``) or told of by the watch; ``lease`` None: there is none."""
-
-    lease: Lease | None
-    version: int
-    """Of the record or of its deletion; 0 where that is not known."""
-    at: Monotonic
-    consistent: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Began:
-    """A write of this record is about to leave."""
-
-    lease: Lease
-    at: Monotonic
-
-
-@dataclass(frozen=True, slots=True)
-class Wrote:
-    """The write that began last was stored, as this record."""
-
-    lease: Lease
-    at: Monotonic
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The write that began last met another's: the Lease is not as we know it."""
-
-    at: Monotonic
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """A read or write has no good answer. A write may have taken effect."""
-
-    at: Monotonic
-
-
-@dataclass(frozen=True, slots=True)
-class Stopped:
-    """After :class:`StepDown`: all that worked for this leadership has ended."""
-
-    at: Monotonic
-
-
-@dataclass(frozen=True, slots=True)
-class Leave:
-    """We are about to end: give the lease away."""
-
-    at: Monotonic
-
-
-Event: TypeAlias = Seen | Began | Wrote | Refused | Failed | Stopped | Leave
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """Nothing to do before ``until``, unless something happens."""
-
-    until: Monotonic
-
-
-@dataclass(frozen=True, slots=True)
-class Read:
-    """Read the Lease, consistently."""
-
-    timeout: Seconds
-
-
-@dataclass(frozen=True, slots=True)
-class Write:
-    """Write this record, under the condition that the stored version is still the record's own (0: none)."""
-
-    lease: Lease
-    timeout: Seconds
-
-
-class Acquire(Write):
-    """Try to become the leader."""
-
-
-class Renew(Write):
-    """Stay the leader."""
-
-
-class Release(Write):
-    """Give the lease away."""
-
-
-@dataclass(frozen=True, slots=True)
-class StepDown:
-    """Stop all work now: the right to lead has ended. Then tell :class:`Stopped`."""
-
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """We have left; the lease is not ours, or will run out."""
-
-
-Action: TypeAlias = Wait | Read | Acquire | Renew | Release | StepDown | Done
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +48,11 @@ class State:
     attempt: Began | None = None
     """Our last write, until its outcome is known."""
     busy_until: Monotonic = NEVER
-    """Another may lead until then."""
+    """The known holder, or one before it, may lead until then."""
+    others_until: Monotonic = NEVER
+    """One before the known holder may lead until then."""
+    ended: frozenset[str] = frozenset()
+    """Holders whose processes have ended."""
     next_at: Monotonic = NEVER
     """No request before then."""
     leading: bool = False
@@ -215,6 +75,8 @@ class Election:
         match event:
             case Seen():
                 state = self._seen(state, event, jitter)
+            case Ended():
+                state = self._ended(state, event, jitter)
             case Began():
                 state = replace(state, attempt=event)
             case Wrote():
@@ -245,13 +107,13 @@ class Election:
             return self._leave(state, now, wall, state.leave_until)
         if now < state.next_at:
             return Wait(min(state.next_at, state.valid_until) if state.leading else state.next_at)
-        if not state.read_first and not state.leading and now < state.busy_until:
-            return Wait(state.busy_until)
+        if not state.read_first and not state.leading and now < _free_at(state):
+            return Wait(_free_at(state))
         timeout = self._timeout(state, now)
         if state.read_first:
             return Read(timeout)
         claim = self._claim(state, wall)
-        return Renew(claim, timeout) if state.leading else Acquire(claim, timeout)
+        return Renew(claim, timeout) if state.leading else Acquire(claim, timeout, self._why_free(state))
 
     def _seen(self, state: State, event: Seen, jitter: float) -> State:
         lease, before = event.lease, state.known
@@ -271,17 +133,21 @@ class Election:
             return replace(state, next_at=event.at) if state.leading else state
         if not lease.holder:
             return self._freed(state, event.at, before, lease, jitter)
+        if before is None or lease.holder != before.holder:
+            state = replace(state, others_until=state.busy_until)
         busy = Monotonic(max(state.busy_until, event.at + (lease.duration or self.terms.lease)))
-        return replace(state, busy_until=busy, next_at=Monotonic(busy + jitter * _TAKE_OVER_SPREAD))
+        return _take_when_free(replace(state, busy_until=busy), event.at, jitter)
+
+    def _ended(self, state: State, event: Ended, jitter: float) -> State:
+        holder = frozenset() if state.known is None else frozenset({state.known.holder})
+        news = holder & event.holders - state.ended
+        # The kubelet remembers two ends of a container; the holder's stays known here.
+        state = replace(state, ended=event.holders | state.ended & holder)
+        return _take_when_free(state, event.at, jitter) if news else state
 
     def _freed(self, state: State, at: Monotonic, before: Lease | None, lease: Lease, jitter: float) -> State:
         released = state.busy_until <= at if before is None else lease.renewed != before.renewed
-        free = at if released else max(at, state.busy_until)
-        return replace(
-            state,
-            busy_until=free if released else state.busy_until,
-            next_at=Monotonic(free + jitter * _TAKE_OVER_SPREAD),
-        )
+        return _take_when_free(replace(state, busy_until=at) if released else state, at, jitter)
 
     def _wrote(self, state: State, event: Wrote, jitter: float) -> State:
         lease = event.lease
@@ -337,6 +203,18 @@ class Election:
     def _later(self, at: Monotonic, jitter: float) -> Monotonic:
         return Monotonic(at + self.terms.retry_period * (0.5 + 0.5 * jitter))
 
+    def _why_free(self, state: State) -> str:
+        known = state.known
+        if known is None:
+            return "there was no lease"
+        if not known.holder:
+            return "nobody held the lease"
+        if known.holder == self.identity:
+            return "the lease had this replica's name on it"
+        if known.holder in state.ended:
+            return f"the container of {known.holder} has ended"
+        return f"{known.holder} did not renew the lease for {known.duration or self.terms.lease:g} s"
+
     def _why(self, state: State) -> str:
         if state.leave_until is not None:
             return "this replica is shutting down"
@@ -345,3 +223,13 @@ class Election:
         if state.known.holder != self.identity:
             return f"the lease is held by {state.known.holder or 'nobody'}"
         return f"the lease was not renewed for {self.terms.renew_deadline:g} s"
+
+
+def _free_at(state: State) -> Monotonic:
+    """Return from when on nobody else can lead."""
+    ended = state.known is not None and state.known.holder in state.ended
+    return state.others_until if ended else state.busy_until
+
+
+def _take_when_free(state: State, at: Monotonic, jitter: float) -> State:
+    return replace(state, next_at=Monotonic(max(at, _free_at(state)) + jitter * _TAKE_OVER_SPREAD))

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from rayctl.core.election import Terms
+from rayctl.core.election.lease import Terms
 from unit.fakes.candidates import Candidate, World
 
 ANSWERS = ["quick", "quick", "slow", "none"]
@@ -53,6 +53,14 @@ class Candidates(RuleBasedStateMachine):
         self.world.tell(self.some(number), back)
 
     @rule(number=everyone)
+    def a_process_ends(self, number: int) -> None:
+        self.world.die(self.some(number))
+
+    @rule(number=everyone)
+    def one_learns_whose_processes_have_ended(self, number: int) -> None:
+        self.world.tell_of_the_dead(self.some(number))
+
+    @rule(number=everyone)
     def one_leaves(self, number: int) -> None:
         self.world.leave(self.some(number))
 
@@ -74,7 +82,8 @@ def test_there_are_never_two_leaders_in_a_long_unlucky_life(seed: int) -> None:
 
     for _ in range(20_000):
         candidate = dice.choice(world.everyone)
-        match dice.choices(["time", "act", "answer", "give up", "arrive", "tell"], [3, 6, 2, 1, 1, 4])[0]:
+        happenings = ["time", "act", "answer", "give up", "arrive", "tell", "die", "mourn"]
+        match dice.choices(happenings, [30, 60, 20, 10, 10, 40, 1, 3])[0]:
             case "time":
                 due = world.due(dice.choice(AROUND))
                 world.now = dice.choice(due) if due else world.now + 1.0
@@ -86,6 +95,10 @@ def test_there_are_never_two_leaders_in_a_long_unlucky_life(seed: int) -> None:
                 world.give_up(candidate)
             case "arrive":
                 world.a_forgotten_request_arrives()
+            case "die":
+                world.die(candidate)
+            case "mourn":
+                world.tell_of_the_dead(candidate)
             case _:
                 world.tell(candidate, dice.choice([0, 0, 0, 1, 2]))
         world.check()

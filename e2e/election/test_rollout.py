@@ -1,0 +1,45 @@
+"""A roll-out of the operator in the middle of a launch: no worker is lost, and none is made twice."""
+
+from __future__ import annotations
+
+import signal
+from functools import partial
+
+import pytest
+
+from e2e.election.audit import writes
+from e2e.election.launch import SLOWLY, WORKERS, has_workers, launch
+from e2e.election.replicas import replicas
+from e2e.namespace import Namespace
+from e2e.operator_process import wait_for
+
+pytestmark = pytest.mark.apiserver
+
+
+def test_a_rollout_during_a_launch_of_a_hundred_workers_loses_none_and_doubles_none(
+    space: Namespace,
+) -> None:
+    with replicas(space, 3, SLOWLY) as running:
+        launch(space, "one")
+        there = 0
+        for at_least in (5, 40):  # the third one is what a Deployment starts before it ends the others
+            wait_for("a part of the workers", partial(has_workers, space, "one", at_least))
+            leader = next(one for one in running if one.leads())
+            leader.process.send(signal.SIGTERM)
+            there = space.count("one", "worker")
+            assert leader.process.wait() == 0
+            running.remove(leader)
+            wait_for("another leader", lambda: any(one.leads() for one in running))
+        wait_for("all workers", lambda: space.count("one", "worker") == WORKERS, timeout=60)
+        (last,) = running
+        names = {pod["metadata"]["name"] for pod in space.pods("one")}
+
+    assert there < WORKERS, "the launch was over before the roll-out was"
+    done = [write for write in writes(space.cluster, space.name) if write.resource == "pods"]
+    ours = [
+        write for write in done if "rayctl/" in write.agent and write.verb != "patch" and write.code < 300
+    ]
+    assert [write.verb for write in ours] == ["create"] * (WORKERS + 1)
+    assert len(names) == WORKERS + 1
+    assert len({write.agent for write in ours}) == 3
+    assert any(last.identity in write.agent for write in ours)
