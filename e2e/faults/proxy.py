@@ -96,9 +96,9 @@ class Line:
         """Listen on a port of loopback."""
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(certificate, key)
-        runner = web.ServerRunner(self._web)
+        runner = web.ServerRunner(self._web, shutdown_timeout=0.1)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context, shutdown_timeout=0.1)
+        site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
         try:
             await site.start()
             self.port = int(runner.addresses[0][1])
@@ -168,7 +168,7 @@ class Line:
 
     async def _while(self, trouble: Trouble) -> None:
         """Wait until a trouble is over, which may be lengthened meanwhile."""
-        while (left := self._until.get(trouble, 0.0) - time.monotonic()) > 0:
+        while (left := self._until.get(trouble, 0.0) - time.monotonic()) > 0:  # noqa: ASYNC110  # it may change
             await asyncio.sleep(min(left, 0.1))
 
     async def _slow(self, size: int) -> None:

@@ -116,7 +116,7 @@ async def _begin(workload: Workload, recorder: Recorder) -> None:
     """Have the clusters that nobody touches be there as they should."""
     await workload.begin()
     async with asyncio.timeout(_BEGIN_WITHIN):
-        while not recorder.state or unsettled(recorder.state):
+        while not recorder.state or unsettled(recorder.state):  # noqa: ASYNC110  # that is what is waited for
             await asyncio.sleep(0.05)
 
 
