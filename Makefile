@@ -10,6 +10,8 @@ STAMP  := $(VENV)/.made-from-lock
 CODE   := rayctl crd e2e unit bench conftest.py
 NAME   ?= demo
 NODES  ?= 4
+FAULTS ?= 300
+SEED   ?=
 export PYTHONPATH := $(CURDIR)
 
 ##@ Start here
@@ -44,6 +46,10 @@ integration: setup ## Against a real kube-apiserver, and a real Ray head
 
 e2e: setup ## On real nodes with real Ray
 	$(BIN)/pytest e2e -m nodes --timeout 900
+
+.PHONY: faults
+faults: setup ## Seeded faults on a real control plane, and a checker of its records (FAULTS=10000 SEED=1)
+	$(BIN)/python -m e2e.faults --faults $(FAULTS) $(if $(SEED),--seed $(SEED))
 
 ##@ The test bed
 .PHONY: bed-up bed-down bed-status

@@ -126,6 +126,11 @@ class ControlPlane:
         if running is not None:
             process.end([running], 0)
 
+    def runs(self, component: Component) -> bool:
+        """Whether its process is there."""
+        running = Journal(self._layout.journal).find_process(component)
+        return running is not None and process.is_alive(running)
+
     def is_ready(self, component: Component) -> bool:
         """Ask the component itself; the API server counts as ready when all its post-start hooks have run."""
         port = self._facts.ports[component]

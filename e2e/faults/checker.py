@@ -23,6 +23,10 @@ _OF_OTHERS = ("kube-scheduler", "kwok")
 """User agents whose changes of a pod are no reason to remove it: placing it, and playing its kubelet."""
 
 
+NOT_SETTLED = "not settled"
+"""The rule of :mod:`e2e.faults.settled`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Violation:
     """Something that must not be."""

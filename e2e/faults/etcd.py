@@ -48,6 +48,10 @@ class Recorder:
         """All that there is now, by resource and name."""
         return self._last
 
+    def names(self, resource: str) -> frozenset[str]:
+        """Return the names of all that is there of a resource."""
+        return frozenset(name for kind, name in self._last if kind == resource)
+
     @property
     def holder(self) -> str:
         """Whom the Lease names, or ''."""

@@ -119,7 +119,7 @@ class Line:
         body = await request.read()
         is_write = request.method != "GET"
         if self._has(Trouble.CUT):
-            raise _reset(request)
+            return _reset(request)
         await self._while(Trouble.SILENT)
         if (refusal := self._refusal(is_write=is_write)) is not None:
             return refusal
@@ -139,12 +139,12 @@ class Line:
                 if ambush is not None and ambush.after_effect:
                     ambush.spring()
                 if is_write and self._has(Trouble.ANSWERS_LOST):
-                    raise _reset(request)
+                    return _reset(request)
                 await self._slow(len(text))
                 headers = {name: answer.headers[name] for name in _PASSED_BACK if name in answer.headers}
                 return web.Response(status=answer.status, body=text, headers=headers)
         except aiohttp.ClientError:
-            raise _reset(request) from None  # the API server is not there, or died over it
+            return _reset(request)  # the API server is not there, or died over it
 
     def _ask(self, request: web.BaseRequest, body: bytes) -> aiohttp.client._RequestContextManager:
         headers = {name: request.headers[name] for name in _PASSED_ON if name in request.headers}
@@ -212,7 +212,8 @@ class Line:
         return due
 
 
-def _reset(request: web.BaseRequest) -> ConnectionResetError:
+def _reset(request: web.BaseRequest) -> web.Response:
+    """Hang up. What is returned reaches nobody."""
     if request.transport is not None:
         request.transport.abort()
-    return ConnectionResetError("the line is cut")
+    return web.Response(status=500)

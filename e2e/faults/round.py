@@ -6,10 +6,11 @@ A round knows nothing of the one before it, so that (seed, round) draws the same
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import ssl
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,15 +19,16 @@ from typing import Any
 import aiohttp
 import orjson
 
+from e2e.cluster.interface import BedError, Component
 from e2e.cluster.local import LocalCluster
-from e2e.faults.checker import Violation, check
+from e2e.faults.checker import NOT_SETTLED, Violation, check
 from e2e.faults.etcd import Recorder
 from e2e.faults.hands import Hands
-from e2e.faults.history import Fault, History, requests_of
+from e2e.faults.history import CLUSTERS, Fault, History, requests_of
 from e2e.faults.nemesis import Nemesis, draw
 from e2e.faults.proxy import Line
 from e2e.faults.replicas import Replica, replicas
-from e2e.faults.settled import unsettled
+from e2e.faults.settled import Flaw, unsettled
 from e2e.faults.workload import Workload
 from e2e.operator_process import install_rights, kubeconfig_of
 from rayctl.clock import SystemClock
@@ -83,7 +85,8 @@ async def run_round(bed: LocalCluster, plan: Plan, folder: Path) -> Result:
     offset = bed.audit_log.stat().st_size
     async with AsyncExitStack() as stack:
         recorder = Recorder(bed.control_plane.etcd, plan.namespace)
-        await stack.enter_async_context(_running(recorder))
+        await stack.enter_async_context(_running(recorder.run(), recorder.began))
+        await stack.enter_async_context(_running(_keep_plane(bed)))
         lines = await stack.enter_async_context(_lines(bed, rng))
         fleet = await stack.enter_async_context(replicas(lines, kubeconfig, plan.module, rng))
         user = await stack.enter_async_context(_client(bed, "workload"))
@@ -116,29 +119,32 @@ async def _begin(workload: Workload, recorder: Recorder) -> None:
     """Have the clusters that nobody touches be there as they should."""
     await workload.begin()
     async with asyncio.timeout(_BEGIN_WITHIN):
-        while not recorder.state or unsettled(recorder.state):  # noqa: ASYNC110  # that is what is waited for
+        while not workload.steady <= recorder.names(CLUSTERS) or unsettled(recorder.state):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
 
 
 async def _storm(
     plan: Plan, rng: random.Random, nemesis: Nemesis, workload: Workload, recorder: Recorder
 ) -> None:
+    deeds = nemesis.faults
+
     async def work() -> None:
         dice = random.Random(f"{plan.seed}/{plan.number}/workload")
         while True:
             await asyncio.sleep(dice.uniform(*_BETWEEN_DEEDS))
             if done := await workload.act(recorder.state):
-                nemesis.faults.append(Fault(time.time(), f"user: {done}"))
+                deeds.append(Fault(time.time(), f"user: {done}"))
 
-    busy = asyncio.create_task(work())
-    try:
+    async def suffer() -> None:
         async with asyncio.TaskGroup() as group:
             for _ in range(plan.faults):
                 group.create_task(nemesis.inflict(draw(rng)))
                 await asyncio.sleep(rng.uniform(*_BETWEEN_FAULTS))
-    finally:
+
+    async with asyncio.TaskGroup() as group:
+        busy = group.create_task(work())
+        await suffer()
         busy.cancel()
-        await asyncio.wait({busy})
 
 
 async def _heal(fleet: list[Replica], hands: Hands) -> None:
@@ -153,7 +159,7 @@ async def _heal(fleet: list[Replica], hands: Hands) -> None:
             return
 
 
-async def _quiet(recorder: Recorder) -> tuple[float, tuple[str, ...]]:
+async def _quiet(recorder: Recorder) -> tuple[float, tuple[Flaw, ...]]:
     """Wait until all is as it should be, and stays so; return after how long, and what is not."""
     began = since = time.monotonic()
     while (now := time.monotonic()) - began < _QUIET_WITHIN:
@@ -165,10 +171,12 @@ async def _quiet(recorder: Recorder) -> tuple[float, tuple[str, ...]]:
     return now - began, unsettled(recorder.state)
 
 
-def _unsettled(left: tuple[str, ...], history: History) -> Iterator[Violation]:
+def _unsettled(left: tuple[Flaw, ...], history: History) -> Iterator[Violation]:
+    """Give a violation for each cluster of which something is left."""
     last = history.changes[-1]
-    for what in left:
-        yield Violation("not settled", what, last.revision, last.at)
+    for about in dict.fromkeys(flaw.about for flaw in left):
+        what = "; ".join(flaw.what for flaw in left if flaw.about == about)
+        yield Violation(NOT_SETTLED, what, last.revision, last.at, about)
 
 
 def _audit(log: Path, offset: int) -> Iterator[Mapping[str, Any]]:
@@ -181,17 +189,34 @@ def _audit(log: Path, offset: int) -> Iterator[Mapping[str, Any]]:
                 continue  # its writer was killed over it
 
 
+async def _keep_plane(bed: LocalCluster) -> None:
+    """Start again what ends because an API server died over its words, as a kubelet would.
+
+    kube-scheduler does: "Scheduler cache is corrupted".
+    """
+    while True:
+        for component in (Component.SCHEDULER, Component.CONTROLLER_MANAGER):
+            if not bed.control_plane.runs(component):
+                with contextlib.suppress(BedError):  # the API server is away; again in a moment
+                    await asyncio.to_thread(bed.start, component)
+        await asyncio.sleep(1)
+
+
 @asynccontextmanager
-async def _running(recorder: Recorder) -> AsyncIterator[None]:
-    task = asyncio.create_task(recorder.run(), name="recorder")
-    await recorder.began.wait()
+async def _running(
+    doing: Coroutine[Any, Any, None], begun: asyncio.Event | None = None
+) -> AsyncIterator[None]:
+    """Do something meanwhile, from when it has begun; an error of it is one of the round."""
+    task = asyncio.create_task(doing)
+    if begun is not None:
+        await begun.wait()
     try:
         yield
     finally:
         task.cancel()
         await asyncio.wait({task})
         if not task.cancelled():
-            task.result()  # a hole in the record makes every verdict worthless
+            task.result()
 
 
 @asynccontextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from e2e.faults.history import CLUSTERS, PODS, SERVICES, Change, Pod, RayCluster, Service, Thing
@@ -17,15 +18,24 @@ def state_after(changes: Iterable[Change]) -> State:
     return {key: there for key, there in last.items() if there is not None}
 
 
-def unsettled(state: State) -> tuple[str, ...]:
-    """Return what is not as it is to be, in sentences; () where all is."""
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """Something that is not as it is to be."""
+
+    about: str
+    """UID of the RayCluster."""
+    what: str
+
+
+def unsettled(state: State) -> tuple[Flaw, ...]:
+    """Return what is not as it is to be; () where all is."""
     clusters = [one for (kind, _), one in state.items() if kind == CLUSTERS and isinstance(one, RayCluster)]
     pods = [one for (kind, _), one in state.items() if kind == PODS and isinstance(one, Pod)]
     services = [one for (kind, _), one in state.items() if kind == SERVICES and isinstance(one, Service)]
     return (
         *_orphans(clusters, pods, services),
         *(
-            f"{one.name}: {what}"
+            Flaw(one.uid, f"{one.name}: {what}")
             for one in clusters
             for what in _of_cluster(one, [pod for pod in pods if pod.owner == one.uid])
         ),
@@ -34,14 +44,17 @@ def unsettled(state: State) -> tuple[str, ...]:
 
 def _orphans(
     clusters: Iterable[RayCluster], pods: Iterable[Pod], services: Iterable[Service]
-) -> Iterator[str]:
+) -> Iterator[Flaw]:
     owners = {one.uid for one in clusters}
     for pod in pods:
         if pod.owner not in owners:
-            yield f"pod {pod.name} is an orphan: its owner {pod.owner or '(none)'} is gone"
+            yield Flaw(pod.owner, f"pod {pod.name} is an orphan: its owner {pod.owner or '(none)'} is gone")
     for service in services:
         if service.owner not in owners:
-            yield f"service {service.name} is an orphan: its owner {service.owner or '(none)'} is gone"
+            yield Flaw(
+                service.owner,
+                f"service {service.name} is an orphan: its owner {service.owner or '(none)'} is gone",
+            )
 
 
 def _of_cluster(cluster: RayCluster, pods: list[Pod]) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from e2e.faults.checker import Violation
+from e2e.faults.checker import NOT_SETTLED, Violation
 from e2e.faults.history import Change, History, Lease, Pod, RayCluster, Request
 
 _LINES = 30
@@ -20,7 +20,9 @@ def story(violation: Violation, history: History) -> str:
         told.extend((change.at, line) for line in _told(change, violation.about))
     told.extend((fault.at, f"    ! {fault.what}") for fault in history.faults)
     told.extend((one.received, f"      {_written(one)}") for one in history.requests if _matters(one))
-    near = sorted(line for line in told if violation.at - _BEFORE <= line[0] <= violation.at + 0.5)
+    # What is not settled has its causes as far back as its cluster's own lines go.
+    since = 0.0 if violation.rule == NOT_SETTLED else violation.at - _BEFORE
+    near = sorted(line for line in told if since <= line[0] <= violation.at + 0.5)
     head = f"VIOLATION of {violation.rule!r} at {_clock(violation.at)}: {violation.what}"
     return "\n".join([head, *(f"  {_clock(at)} {line}" for at, line in near[-_LINES:])])
 

@@ -15,6 +15,7 @@ from rayctl.kube.resource import RAYCLUSTERS, Call, ContentType, Verb
 
 STEADY = "steady"
 """What the names of clusters begin with that nobody touches."""
+_STEADY_WORKERS = {f"{STEADY}-0": 1, f"{STEADY}-1": 3}
 _MOST_CLUSTERS = 6
 _MOST_WORKERS = 5
 _PATIENCE = 3.0
@@ -44,10 +45,15 @@ class Workload:
         self._rng = rng
         self._made = 0
 
+    @property
+    def steady(self) -> frozenset[str]:
+        """Names of the clusters that nobody touches."""
+        return frozenset(_STEADY_WORKERS)
+
     async def begin(self) -> None:
         """Make the clusters that nobody touches."""
-        for number, workers in enumerate((1, 3)):
-            await self._create(f"{STEADY}-{number}", workers)
+        for name, workers in _STEADY_WORKERS.items():
+            await self._create(name, workers)
 
     async def act(self, state: Mapping[tuple[str, str], Thing]) -> str:
         """Do something; return it in words, '' where the API server did not take it."""

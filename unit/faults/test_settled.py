@@ -29,7 +29,7 @@ def settled() -> Tale:
 
 
 def left(tale: Tale) -> str:
-    return "; ".join(unsettled(state_after(tale.history().changes)))
+    return "; ".join(flaw.what for flaw in unsettled(state_after(tale.history().changes)))
 
 
 def test_nothing_is_left_where_all_is_as_the_spec_and_the_status_say() -> None:
