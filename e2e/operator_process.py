@@ -68,19 +68,13 @@ class Operator:
     """One running operator."""
 
     def __init__(
-        self,
-        name: str,
-        kubeconfig: Path,
-        log: Path,
-        flags: tuple[str, ...],
-        source: Path = REPOSITORY,
-        module: str = "rayctl",
+        self, name: str, kubeconfig: Path, log: Path, flags: tuple[str, ...], source: Path = REPOSITORY
     ) -> None:
         self.name = name
         self._log = log
         with log.open("ab") as sink:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", module, "operator", "--health-port", "0", *flags],
+                [sys.executable, "-m", "rayctl", "operator", "--health-port", "0", *flags],
                 cwd=source,
                 env={
                     **os.environ,
@@ -111,18 +105,13 @@ class Operator:
         """Send a signal."""
         self._process.send_signal(number)
 
-    @property
-    def alive(self) -> bool:
-        """Whether it has not ended."""
-        return self._process.poll() is None
-
     def wait(self, timeout: float = 20) -> int:
         """Wait for its end and return its exit code."""
         return self._process.wait(timeout)
 
     def stop(self) -> None:
         """Make sure that it has ended."""
-        if self.alive:
+        if self._process.poll() is None:
             self._process.send_signal(signal.SIGCONT)
             self._process.terminate()
             try:

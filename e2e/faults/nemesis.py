@@ -54,7 +54,7 @@ class Blow(StrEnum):
 Kind = Blow | Trouble
 
 WEIGHTS: Mapping[Kind, int] = {
-    **dict.fromkeys(Trouble, 3),
+    **dict.fromkeys(Trouble, 2),
     Blow.KILL: 4,
     Blow.TERM: 4,
     Blow.STOP: 5,
@@ -104,16 +104,16 @@ class Draw:
     after_effect: bool
 
 
-def draw(rng: random.Random) -> Draw:
+def draw(rng: random.Random, weights: Mapping[Kind, int] = WEIGHTS) -> Draw:
     """Return the next fault; the same seed gives the same faults."""
-    kind = rng.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
-    past_lease = rng.random() < 0.5
-    seconds = rng.uniform(LEASE_SECONDS + 0.2, LEASE_SECONDS + 2.5) if past_lease else rng.uniform(0.1, 2.0)
+    kind = rng.choices(list(weights), list(weights.values()))[0]
+    past_lease = rng.random() < (0.5 if kind in _SIGNALS else 0.1)
+    long, short = (LEASE_SECONDS + 0.2, LEASE_SECONDS + 2.0), (0.1, 1.0)
     return Draw(
         kind=kind,
-        on_leader=rng.random() < 0.7,
+        on_leader=rng.random() < 0.6,
         pick=rng.randrange(2**30),
-        seconds=seconds if isinstance(kind, Trouble) or kind in _SIGNALS else min(seconds, 3.0),
+        seconds=rng.uniform(*(long if past_lease else short)),
         step=rng.randrange(_LAST_STEP),
         after_effect=rng.random() < 0.5,
     )

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import multiprocessing
+import os
 import random
 import signal
 from collections.abc import AsyncIterator
@@ -11,32 +14,28 @@ from pathlib import Path
 
 import yaml
 
+from e2e.faults.forked import Make, operate
 from e2e.faults.proxy import Line
-from e2e.operator_process import Operator
 
 LEASE_SECONDS = 3
 FLAGS = (f"--lease-duration={LEASE_SECONDS}", "--renew-deadline=2", "--retry-period=0.5")
 """Fast, so that much happens in little time; and long enough for two busy cores."""
-_LOOK_EVERY = 0.02
 _START_WITHIN = (0.05, 0.8)
+_END_WITHIN = 20.0
+_FORKS = multiprocessing.get_context("forkserver")
+_FORKS.set_forkserver_preload([operate.__module__])
 
 
 class Replica:
     """One replica: always one process of it, or the next about to start."""
 
-    def __init__(self, name: str, line: Line, kubeconfig: Path, module: str, rng: random.Random) -> None:
+    def __init__(self, name: str, line: Line, kubeconfig: Path, make: Make, rng: random.Random) -> None:
         self.name = name
         self.line = line
-        self.starts = 0
         self._kubeconfig = kubeconfig
-        self._module = module
+        self._make = make
         self._rng = rng
-        self._process: Operator | None = None
-
-    @property
-    def log(self) -> Path:
-        """What all its processes have said."""
-        return self._kubeconfig.parent / f"{self.name}.log"
+        self._process: _Process | None = None
 
     @property
     def alive(self) -> bool:
@@ -45,45 +44,81 @@ class Replica:
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal to the process that is there, if any."""
-        if self._process is not None and self._process.alive:
+        if self._process is not None:
             self._process.send(number)
 
     async def pause(self, seconds: float) -> None:
         """Stop the process that is there, and have it go on later."""
         victim = self._process
-        if victim is None or not victim.alive:
+        if victim is None:
             return
         victim.send(signal.SIGSTOP)
         try:
             await asyncio.sleep(seconds)
         finally:
-            if victim.alive:
-                victim.send(signal.SIGCONT)
+            victim.send(signal.SIGCONT)
 
     async def run(self) -> None:
         """Keep a process of it running until cancelled."""
+        log = self._kubeconfig.with_name(f"{self.name}.log")
+        while True:
+            self._process = _Process(self._make, self.name, self._kubeconfig, log, FLAGS)
+            try:
+                await self._process.ended.wait()
+            finally:
+                await self._process.close()
+            await asyncio.sleep(self._rng.uniform(*_START_WITHIN))
+
+
+class _Process:
+    """An operator's process, forked."""
+
+    def __init__(self, *arguments: object) -> None:
+        self._process = _FORKS.Process(target=operate, args=arguments, daemon=True)
+        self._process.start()
+        assert self._process.pid is not None, "it has been started"
+        self._descriptor = os.pidfd_open(self._process.pid)
+        self.ended = asyncio.Event()
+        asyncio.get_running_loop().add_reader(self._descriptor, self._end)
+
+    @property
+    def alive(self) -> bool:
+        return not self.ended.is_set()
+
+    def send(self, number: signal.Signals) -> None:
+        if self.alive:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._descriptor, number)
+
+    async def close(self) -> None:
+        """End it as a kubelet would, and forget it."""
+        self.send(signal.SIGCONT)
+        self.send(signal.SIGTERM)
         try:
-            while True:
-                self.starts += 1
-                self._process = Operator(self.name, self._kubeconfig, self.log, FLAGS, module=self._module)
-                while self._process.alive:  # noqa: ASYNC110  # a process tells nobody of its end
-                    await asyncio.sleep(_LOOK_EVERY)
-                await asyncio.sleep(self._rng.uniform(*_START_WITHIN))
-        finally:
-            if self._process is not None:
-                await asyncio.to_thread(self._process.stop)
+            async with asyncio.timeout(_END_WITHIN):
+                await self.ended.wait()
+        except TimeoutError:
+            self.send(signal.SIGKILL)
+            await self.ended.wait()
+        await asyncio.to_thread(self._process.join)
+        self._process.close()
+
+    def _end(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._descriptor)
+        os.close(self._descriptor)
+        self.ended.set()
 
 
 @asynccontextmanager
 async def replicas(
-    lines: list[Line], kubeconfig: Path, module: str, rng: random.Random
+    lines: list[Line], kubeconfig: Path, make: Make, rng: random.Random
 ) -> AsyncIterator[list[Replica]]:
     """Run a replica behind each line."""
     async with AsyncExitStack() as stack:
         made = []
         for index, line in enumerate(lines):
             name = f"operator-{index}"
-            made.append(Replica(name, line, _through(line, kubeconfig, name), module, rng))
+            made.append(Replica(name, line, _through(line, kubeconfig, name), make, rng))
             task = asyncio.create_task(made[-1].run(), name=name)
             stack.push_async_callback(_ended, task)
         yield made

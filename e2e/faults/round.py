@@ -12,7 +12,7 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,10 @@ from e2e.cluster.interface import BedError, Component
 from e2e.cluster.local import LocalCluster
 from e2e.faults.checker import NOT_SETTLED, Violation, check
 from e2e.faults.etcd import Recorder
+from e2e.faults.forked import Make
 from e2e.faults.hands import Hands
 from e2e.faults.history import CLUSTERS, Fault, History, requests_of
-from e2e.faults.nemesis import Nemesis, draw
+from e2e.faults.nemesis import WEIGHTS, Kind, Nemesis, draw
 from e2e.faults.proxy import Line
 from e2e.faults.replicas import Replica, replicas
 from e2e.faults.settled import Flaw, unsettled
@@ -37,9 +38,9 @@ from rayctl.kube.config import Connection, Source
 from rayctl.kube.errors import KubeError
 
 REPLICAS = 3
-_BEGIN_WITHIN = 30.0
+_BEGIN_WITHIN = 120.0
 _BETWEEN_FAULTS = (0.05, 0.5)
-_BETWEEN_DEEDS = (0.3, 1.5)
+_BETWEEN_DEEDS = (0.1, 0.8)
 _QUIET_WITHIN = 90.0
 """A watch that was cut again and again is tried at most half a minute apart, and two in a row can fail."""
 _QUIET_FOR = 1.5
@@ -53,8 +54,8 @@ class Plan:
     seed: int
     number: int
     faults: int
-    module: str = "rayctl"
-    """The operator's main module; a broken one, where the checker itself is tested."""
+    make: Make = Make.SOUND
+    weights: Mapping[Kind, int] = field(default_factory=lambda: WEIGHTS)
 
     @property
     def namespace(self) -> str:
@@ -88,7 +89,7 @@ async def run_round(bed: LocalCluster, plan: Plan, folder: Path) -> Result:
         await stack.enter_async_context(_running(recorder.run(), recorder.began))
         await stack.enter_async_context(_running(_keep_plane(bed)))
         lines = await stack.enter_async_context(_lines(bed, rng))
-        fleet = await stack.enter_async_context(replicas(lines, kubeconfig, plan.module, rng))
+        fleet = await stack.enter_async_context(replicas(lines, kubeconfig, plan.make, rng))
         user = await stack.enter_async_context(_client(bed, "workload"))
         admin = await stack.enter_async_context(_client(bed, "nemesis"))
         hands = Hands(admin, plan.namespace, bed.nodes())
@@ -138,7 +139,7 @@ async def _storm(
     async def suffer() -> None:
         async with asyncio.TaskGroup() as group:
             for _ in range(plan.faults):
-                group.create_task(nemesis.inflict(draw(rng)))
+                group.create_task(nemesis.inflict(draw(rng, plan.weights)))
                 await asyncio.sleep(rng.uniform(*_BETWEEN_FAULTS))
 
     async with asyncio.TaskGroup() as group:

@@ -13,12 +13,13 @@ from bench.figures import table
 from e2e.cluster import Profile, open_cluster
 from e2e.cluster.interface import UnsupportedError
 from e2e.cluster.local import LocalCluster
+from e2e.faults.forked import Make
 from e2e.faults.nemesis import WEIGHTS
 from e2e.faults.round import Plan, Result, run_round
 from e2e.faults.story import story
 from e2e.terminal import REPOSITORY
 
-FAULTS_A_ROUND = 100
+FAULTS_A_ROUND = 150
 _FAKE_NODES = 5
 _STORIES = 3
 """Violations of a round that are told whole; the first ones tell most."""
@@ -36,13 +37,13 @@ def open_bed() -> Iterator[LocalCluster]:
 
 
 async def run(
-    bed: LocalCluster, seed: int, faults: int, folder: Path, *, first: int = 0, module: str = "rayctl"
+    bed: LocalCluster, seed: int, faults: int, folder: Path, *, first: int = 0, make: Make = Make.SOUND
 ) -> list[Result]:
     """Run rounds until so many faults were drawn; tell each."""
     results = []
     number, left = first, faults
     while left > 0:
-        plan = Plan(seed, number, min(left, FAULTS_A_ROUND), module)
+        plan = Plan(seed, number, min(left, FAULTS_A_ROUND), make)
         place = folder / plan.namespace
         place.mkdir(parents=True)
         result = await run_round(bed, plan, place)
