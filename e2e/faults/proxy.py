@@ -127,11 +127,11 @@ class Line:
         ambush = self._ambush(request.path) if is_write else None
         if ambush is not None and not ambush.after_effect:
             ambush.spring()
-            await asyncio.sleep(0)  # a sender that was killed has hung up by now
-        if is_write and self._has(Trouble.SENT_TWICE):
-            async with self._ask(request, body):
-                pass
+            await asyncio.sleep(0.05)  # a sender that was killed has hung up by then, and this is cancelled
         try:
+            if is_write and self._has(Trouble.SENT_TWICE):
+                async with self._ask(request, body):
+                    pass
             async with self._ask(request, body) as answer:
                 if request.query.get("watch"):
                     return await self._stream(request, answer)

@@ -39,7 +39,7 @@ from rayctl.kube.errors import KubeError
 
 REPLICAS = 3
 _BEGIN_WITHIN = 120.0
-_BETWEEN_FAULTS = (0.05, 0.5)
+_BETWEEN_FAULTS = (0.02, 0.42)
 _BETWEEN_DEEDS = (0.1, 0.8)
 _QUIET_WITHIN = 90.0
 """A watch that was cut again and again is tried at most half a minute apart, and two in a row can fail."""

@@ -19,7 +19,7 @@ from e2e.faults.round import Plan, Result, run_round
 from e2e.faults.story import story
 from e2e.terminal import REPOSITORY
 
-FAULTS_A_ROUND = 150
+FAULTS_A_ROUND = 200
 _FAKE_NODES = 5
 _STORIES = 3
 """Violations of a round that are told whole; the first ones tell most."""
