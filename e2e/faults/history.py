@@ -39,6 +39,8 @@ class Pod:
     leaving: bool = False
     ended: bool = False
     ready: bool = False
+    to_start: bool = False
+    """Whether it has a node, whose kubelet has not started it yet."""
 
     @property
     def live(self) -> bool:
@@ -201,6 +203,7 @@ def _pod(document: Mapping[str, Any]) -> Pod:
         marks=_marks(meta),
         leaving="deletionTimestamp" in meta,
         ended=status.get("phase") in _ENDED,
+        to_start="nodeName" in document["spec"] and status.get("phase") == "Pending",
         ready=any(one["type"] == "Ready" and one["status"] == "True" for one in status.get("conditions", ())),
     )
 

@@ -26,6 +26,7 @@ from e2e.faults.etcd import Recorder
 from e2e.faults.forked import Make
 from e2e.faults.hands import Hands
 from e2e.faults.history import CLUSTERS, Fault, History, requests_of
+from e2e.faults.kubelets import second_look
 from e2e.faults.nemesis import WEIGHTS, Kind, Nemesis, draw
 from e2e.faults.proxy import Line
 from e2e.faults.replicas import Replica, replicas
@@ -88,6 +89,8 @@ async def run_round(bed: LocalCluster, plan: Plan, folder: Path) -> Result:
         recorder = Recorder(bed.control_plane.etcd, plan.namespace)
         await stack.enter_async_context(_running(recorder.run(), recorder.began))
         await stack.enter_async_context(_running(_keep_plane(bed)))
+        kubelet = await stack.enter_async_context(_client(bed, "kubelet"))
+        await stack.enter_async_context(_running(second_look(kubelet, plan.namespace, recorder)))
         lines = await stack.enter_async_context(_lines(bed, rng))
         fleet = await stack.enter_async_context(replicas(lines, kubeconfig, plan.make, rng))
         user = await stack.enter_async_context(_client(bed, "workload"))
