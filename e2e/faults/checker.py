@@ -4,7 +4,9 @@ What can be proved of the lease: a leader writes only between its first record i
 which another replica's record was stored (or its own release), and never later than the record's duration
 after its own last renewal came in. Times are the API server's, of the moment in which a request *came in*: a
 replica cannot call back what has left it. So one window stays open and is not asserted: a process that is
-stopped between its last look at the clock and the system call that sends.
+stopped between its last look at the clock and the system call that sends. And a hand that deletes the Lease or
+writes another holder into it takes the record of who may still act from those who have not seen it: what the
+former holder writes within its own time beside one that came by such a record is counted, and no violation.
 
 What a leader goes by is no older than its acquisition, since it lists everything anew behind its barrier.
 Hence "wanted at that moment" is the most that the spec said since then.
@@ -69,6 +71,11 @@ class _Record:
         """Whether a replica wrote that it leads."""
         return self.lease is not None and self.lease.holder != "" and self.lease.holder == self.writer
 
+    @property
+    def by_hand(self) -> bool:
+        """Whether somebody else has taken the lease from its holder, or made an end of it."""
+        return self.writer == "" and (self.lease is None or not self.lease.holder.startswith("operator-"))
+
 
 class _Check:
     """One pass over a history."""
@@ -129,14 +136,17 @@ class _Check:
         if since > last.lease.duration:
             self._break("lease", f"{_told(one)} by {who}, {since:.2f} s after its last renewal came in", one)
             return
-        for record in self._records:
-            later = record.revision > last.revision and record.stored <= one.received
-            if later and (record.own or record.writer == who):
-                taken = record.lease.holder if record.lease is not None else ""
-                how = f"{taken} had taken the lease" if taken else "it had released the lease"
-                ago = one.received - record.stored
-                self._break("lease", f"{_told(one)} by {who}, {ago:.3f} s after {how}", one)
-                return
+        after = [r for r in self._records if r.revision > last.revision and r.stored <= one.received]
+        taken = next((r for r in after if r.own or r.writer == who), None)
+        if taken is None:
+            return
+        if any(r.by_hand and r.revision < taken.revision for r in after):
+            self._judged["writes beside a new leader after a hand on the Lease"] += 1
+            return
+        holder = taken.lease.holder if taken.lease is not None else ""
+        how = f"{holder} had taken the lease" if holder else "it had released the lease"
+        ago = one.received - taken.stored
+        self._break("lease", f"{_told(one)} by {who}, {ago:.3f} s after {how}", one)
 
     def _acquired(self, revision: int, who: str) -> int:
         """Return the revision from which on the leader at ``revision`` has led without a break.

@@ -21,8 +21,8 @@ from e2e.terminal import REPOSITORY
 
 FAULTS_A_ROUND = 200
 _FAKE_NODES = 5
-_STORIES = 3
-"""Violations of a round that are told whole; the first ones tell most."""
+_MOST_TOLD = 20
+"""Violations of a round that are told; of each rule the first one whole."""
 
 
 @contextmanager
@@ -68,9 +68,13 @@ def _tell(result: Result) -> None:
         f" quiet after {result.quiet_after:.1f} s ({matter})",
         flush=True,
     )
-    for violation in result.violations[:_STORIES]:
-        again = f"python -m e2e.faults --seed {plan.seed} --round {plan.number} --faults {plan.faults}"
-        print(f"{story(violation, result.history)}\n  again: {again}", flush=True)
+    told: set[str] = set()
+    for violation in result.violations[:_MOST_TOLD]:
+        text = story(violation, result.history)
+        print(text.partition("\n")[0] if violation.rule in told else text, flush=True)
+        told.add(violation.rule)
+    if told:
+        print(f"again: python -m e2e.faults --seed {plan.seed} --round {plan.number} --faults {plan.faults}")
 
 
 def report(seed: int, results: Sequence[Result]) -> str:

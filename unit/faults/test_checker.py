@@ -99,6 +99,33 @@ def test_a_hand_on_the_lease_leaves_its_holder_the_time_that_it_had(how: str) ->
     assert broken(tale) == ["lease"]
 
 
+@pytest.mark.parametrize("how", ["stolen", "deleted"])
+def test_what_the_former_holder_writes_within_its_time_is_counted_where_a_hand_let_another_in(
+    how: str,
+) -> None:
+    tale = led_by_a()
+    if how == "stolen":
+        tale.lease("thief", by=HAND)
+    else:
+        tale.lease_deleted()
+    tale.lease(B)
+    tale.status(by=A, phase="Running")
+
+    verdict = check(tale.history())
+
+    assert not verdict.violations
+    assert verdict.judged["writes beside a new leader after a hand on the Lease"] == 1
+
+
+def test_a_hand_that_comes_after_the_other_replica_is_no_excuse() -> None:
+    tale = led_by_a()
+    tale.lease(B)
+    tale.lease_deleted()
+    tale.status(by=A, phase="Running")
+
+    assert broken(tale) == ["lease"]
+
+
 def test_renewals_that_the_audit_log_lost_count_by_the_holders_own_name() -> None:
     tale = led_by_a()
     tale.at += 10.0
