@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 
 from e2e.cluster.interface import Component
 from e2e.cluster.local import LocalCluster
@@ -36,7 +37,7 @@ class Blow(StrEnum):
     KILL_AT_STEP = "SIGKILL at a step"
     TERM_AT_STEP = "SIGTERM at a step"
     STOP_AT_STEP = "SIGSTOP at a step, SIGCONT"
-    BLIND_AND_UNHEARD = "answers lost, watches stalled"
+    BLIND_AND_UNHEARD = "answers lost and watches stalled from a step on"
     APISERVER_KILLED = "API server killed"
     APISERVER_RESTARTED = "API server restarted"
     ETCD_STOPPED = "etcd stopped"
@@ -149,7 +150,7 @@ class Nemesis:
             case Trouble() as trouble:
                 return await self._befall(due, trouble)
             case Blow.BLIND_AND_UNHEARD:
-                return await self._befall(due, Trouble.ANSWERS_LOST, Trouble.WATCHES_STALLED)
+                return await self._blind(due)
             case kind if kind in _SIGNALS:
                 return await self._signal(due, _SIGNALS[kind])
             case kind if kind in _PLANE:
@@ -196,33 +197,49 @@ class Nemesis:
         others = [one for one in self._fleet if one is not leader]
         return others[due.pick % len(others)] if others else self._fleet[0]
 
-    async def _befall(self, due: Draw, *troubles: Trouble) -> bool:
+    async def _befall(self, due: Draw, trouble: Trouble) -> bool:
         victim = self._victim(due)
         self._note(due, f"({victim.name}, {due.seconds:.1f} s)")
-        for trouble in troubles:
-            victim.line.befall(trouble, due.seconds)
+        victim.line.befall(trouble, due.seconds)
         await asyncio.sleep(due.seconds)
         return True
+
+    async def _blind(self, due: Draw) -> bool:
+        """From a write on, whose answer is the first to be lost: its watch has not told of it either."""
+        victim = self._victim(due)
+
+        def spring() -> None:
+            victim.line.befall(Trouble.ANSWERS_LOST, due.seconds)
+            victim.line.befall(Trouble.WATCHES_STALLED, due.seconds)
+
+        await self._at_step(victim, Ambush(spring, due.step, after_effect=False))
+        self._note(due, f"({victim.name}, {due.seconds:.1f} s)")
+        await asyncio.sleep(due.seconds)
+        return True
+
+    async def _at_step(self, victim: Replica, ambush: Ambush) -> None:
+        """Have something be sprung at one of the victim's next writes, or where none comes all the same."""
+        sprung = asyncio.Event()
+
+        def spring() -> None:
+            # At once, and not when the loop comes round: the step would be over.
+            if not sprung.is_set():
+                ambush.spring()
+                sprung.set()
+
+        victim.line.lie_in_wait(Ambush(spring, ambush.countdown, ambush.after_effect))
+        try:
+            async with asyncio.timeout(_STEP_WITHIN):
+                await sprung.wait()
+        except TimeoutError:
+            spring()
 
     async def _signal(self, due: Draw, number: signal.Signals) -> bool:
         victim = self._victim(due)
         if not victim.alive:
             return False
         if due.kind in _AT_STEP:
-            sprung = asyncio.Event()
-
-            def spring() -> None:
-                # At once, and not when the loop comes round: the step would be over.
-                if not sprung.is_set():
-                    victim.send(number)
-                    sprung.set()
-
-            victim.line.lie_in_wait(Ambush(spring, due.step, due.after_effect))
-            try:
-                async with asyncio.timeout(_STEP_WITHIN):
-                    await sprung.wait()
-            except TimeoutError:
-                spring()
+            await self._at_step(victim, Ambush(partial(victim.send, number), due.step, due.after_effect))
         self._note(due, f"({victim.name})")
         if number == signal.SIGSTOP:
             await victim.pause(due.seconds)
