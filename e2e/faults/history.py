@@ -142,6 +142,10 @@ class Request:
         return self.verb in {"create", "update", "patch", "delete", "deletecollection"} and self.code < 300
 
 
+USER = "user: "
+"""What begins that which the workload did."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """Something that the nemesis did, or the workload: for people who read a violation."""

@@ -25,7 +25,7 @@ from e2e.faults.checker import NOT_SETTLED, Violation, check
 from e2e.faults.etcd import Recorder
 from e2e.faults.forked import Make
 from e2e.faults.hands import Hands
-from e2e.faults.history import CLUSTERS, Fault, History, requests_of
+from e2e.faults.history import CLUSTERS, USER, Fault, History, requests_of
 from e2e.faults.kubelets import second_look
 from e2e.faults.nemesis import WEIGHTS, Kind, Nemesis, draw
 from e2e.faults.proxy import Line
@@ -137,7 +137,7 @@ async def _storm(
         while True:
             await asyncio.sleep(dice.uniform(*_BETWEEN_DEEDS))
             if done := await workload.act(recorder.state):
-                deeds.append(Fault(time.time(), f"user: {done}"))
+                deeds.append(Fault(time.time(), USER + done))
 
     async def suffer() -> None:
         async with asyncio.TaskGroup() as group:

@@ -17,7 +17,7 @@ from e2e.faults.run import open_bed, report, run
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.timeout(600)]
 
-FAULTS = 300
+FAULTS = 250
 BROKEN: Mapping[Make, tuple[Mapping[Kind, int], str]] = {
     # It wakes up amid a launch that another replica has finished meanwhile.
     Make.WITHOUT_FENCE: ({Blow.STOP_AT_STEP: 1}, "lease"),

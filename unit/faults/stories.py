@@ -99,7 +99,8 @@ class Tale:
         self._changes.append(Change(self._revision, self.at, key, before, after))
         if noted:
             where = (key[0], key[1], self.at - 0.02, self.at - 0.01)
-            self._requests.append(Request(agent(by), verb, *where, 200, self._revision))
+            code = 201 if verb == "create" else 200
+            self._requests.append(Request(agent(by), verb, *where, code, self._revision))
 
     def refused(self, verb: str, resource: str, by: str) -> None:
         """Have a request be refused: it leaves no trace but in the audit log."""
