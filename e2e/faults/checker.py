@@ -8,7 +8,7 @@ stopped between its last look at the clock and the system call that sends. And a
 writes another holder into it takes the record of who may still act from those who have not seen it: what the
 former holder writes within its own time beside one that came by such a record is counted, and no violation.
 
-What a leader goes by is no older than its acquisition, since it lists everything anew behind its barrier.
+What a leader goes by is no older than its acquisition, since its barrier waits until it has caught up with that.
 Hence "wanted at that moment" is the most that the spec said since then.
 """
 

@@ -56,7 +56,7 @@ def _call(namespace: str, pod: Pod) -> Call:
         }
         return Call(verb=Verb.DELETE, resource=PODS, namespace=namespace, name=pod.name, body=options)
     number = int(pod.uid[:4], 16)
-    status = {**_RUNS, "podIP": f"10.255.{number >> 8}.{number & 255}"}
+    status = {**_RUNS, "podIP": f"127.255.{number >> 8}.{number & 255}"}
     return Call(
         verb=Verb.PATCH,
         resource=PODS,
