@@ -182,6 +182,17 @@ def test_what_was_wanted_when_the_writer_had_begun_to_lead_is_wanted_for_it() ->
     assert not broken(tale)
 
 
+def test_a_hand_on_the_lease_between_two_renewals_does_not_begin_another_term() -> None:
+    tale = led_by_a()
+    tale.cluster(workers=1)
+    tale.change_pod("w1", HAND, leaving=True)
+    tale.lease(A, by=HAND)
+    tale.lease(A)
+    tale.pod("w2", place=1)  # A has not caught up with anything in between
+
+    assert not broken(tale)
+
+
 def test_what_was_wanted_before_the_writer_led_is_not() -> None:
     tale = led_by_a()
     tale.cluster(workers=1)
