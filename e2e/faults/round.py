@@ -63,6 +63,10 @@ class Plan:
         """The round's own."""
         return f"faults-{self.seed}-{self.number}"
 
+    def dice(self, whose: str) -> random.Random:
+        """Return dice of somebody's own: who else rolls, and when, makes no difference to them."""
+        return random.Random(f"{self.seed}/{self.number}/{whose}")
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
@@ -81,7 +85,6 @@ class Result:
 async def run_round(bed: LocalCluster, plan: Plan, folder: Path) -> Result:
     """Do all of a round. ``folder`` gets the replicas' logs."""
     began = time.monotonic()
-    rng = random.Random(f"{plan.seed}/{plan.number}")
     await asyncio.to_thread(install_rights, bed, plan.namespace)
     kubeconfig = await asyncio.to_thread(kubeconfig_of, bed, plan.namespace, folder)
     offset = bed.audit_log.stat().st_size
@@ -91,15 +94,15 @@ async def run_round(bed: LocalCluster, plan: Plan, folder: Path) -> Result:
         await stack.enter_async_context(_running(_keep_plane(bed)))
         kubelet = await stack.enter_async_context(_client(bed, "kubelet"))
         await stack.enter_async_context(_running(second_look(kubelet, plan.namespace, recorder)))
-        lines = await stack.enter_async_context(_lines(bed, rng))
-        fleet = await stack.enter_async_context(replicas(lines, kubeconfig, plan.make, rng))
+        lines = await stack.enter_async_context(_lines(bed, plan.dice("lines")))
+        fleet = await stack.enter_async_context(replicas(lines, kubeconfig, plan.make, plan.dice("replicas")))
         user = await stack.enter_async_context(_client(bed, "workload"))
         admin = await stack.enter_async_context(_client(bed, "nemesis"))
         hands = Hands(admin, plan.namespace, bed.nodes())
         nemesis = Nemesis(bed, fleet, recorder, hands)
-        workload = Workload(user, plan.namespace, rng)
+        workload = Workload(user, plan.namespace, plan.dice("user"))
         await _begin(workload, recorder)
-        await _storm(plan, rng, nemesis, workload, recorder)
+        await _storm(plan, nemesis, workload, recorder)
         await _heal(fleet, hands)
         quiet_after, left = await _quiet(recorder)
     history = History(
@@ -127,19 +130,18 @@ async def _begin(workload: Workload, recorder: Recorder) -> None:
             await asyncio.sleep(0.05)
 
 
-async def _storm(
-    plan: Plan, rng: random.Random, nemesis: Nemesis, workload: Workload, recorder: Recorder
-) -> None:
+async def _storm(plan: Plan, nemesis: Nemesis, workload: Workload, recorder: Recorder) -> None:
     deeds = nemesis.faults
 
     async def work() -> None:
-        dice = random.Random(f"{plan.seed}/{plan.number}/workload")
+        pace = plan.dice("pace")
         while True:
-            await asyncio.sleep(dice.uniform(*_BETWEEN_DEEDS))
+            await asyncio.sleep(pace.uniform(*_BETWEEN_DEEDS))
             if done := await workload.act(recorder.state):
                 deeds.append(Fault(time.time(), USER + done))
 
     async def suffer() -> None:
+        rng = plan.dice("nemesis")
         async with asyncio.TaskGroup() as group:
             for _ in range(plan.faults):
                 group.create_task(nemesis.inflict(draw(rng, plan.weights)))

@@ -7,6 +7,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from bench.figures import table
@@ -14,6 +15,7 @@ from e2e.cluster import Profile, open_cluster
 from e2e.cluster.interface import UnsupportedError
 from e2e.cluster.local import LocalCluster
 from e2e.faults.forked import Make
+from e2e.faults.history import History
 from e2e.faults.nemesis import WEIGHTS
 from e2e.faults.round import Plan, Result, run_round
 from e2e.faults.story import story
@@ -47,8 +49,8 @@ async def run(
         place = folder / plan.namespace
         place.mkdir(parents=True)
         result = await run_round(bed, plan, place)
-        results.append(result)
         _tell(result)
+        results.append(replace(result, history=History((), ())))
         if result.violations:
             kept = REPOSITORY / "failures" / plan.namespace
             shutil.copytree(place, kept, dirs_exist_ok=True)
