@@ -22,7 +22,7 @@ BROKEN: Mapping[Make, tuple[Mapping[Kind, int], str]] = {
     # It wakes up amid a launch that another replica has finished meanwhile.
     Make.WITHOUT_FENCE: ({Blow.STOP_AT_STEP: 1}, "lease"),
     # It tries again what has taken effect, and what it has not heard of.
-    Make.RANDOM_NAMES: ({Blow.BLIND_AND_UNHEARD: 1}, "too many"),
+    Make.RANDOM_NAMES: ({Blow.BLIND_AND_UNHEARD: 1, Blow.POD_REMOVED: 2}, "too many"),
 }
 
 
@@ -53,7 +53,7 @@ def test_an_operator_that_is_broken_is_found_out(bed: LocalCluster, tmp_path: Pa
     for number in range(5):
         folder = tmp_path / str(number)
         folder.mkdir()
-        plan = Plan(random.randrange(10**6), 0, 30, make, weights)
+        plan = Plan(random.randrange(10**6), 0, 60, make, weights)
         result = asyncio.run(run_round(bed, plan, folder))
         found |= {violation.rule for violation in result.violations}
         if rule in found:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Mapping
 from enum import StrEnum
@@ -9,9 +10,8 @@ from typing import Any
 
 from e2e.faults.history import CLUSTERS, RayCluster, Thing
 from rayctl.api import names
-from rayctl.api.moment import Seconds
-from rayctl.kube.client import CALL_TIMEOUT, KubeClient
-from rayctl.kube.errors import KubeError
+from rayctl.kube.client import KubeClient
+from rayctl.kube.errors import AlreadyExists, KubeError
 from rayctl.kube.resource import RAYCLUSTERS, Call, ContentType, Verb
 
 STEADY = "steady"
@@ -19,7 +19,8 @@ STEADY = "steady"
 _STEADY_WORKERS = {f"{STEADY}-0": 1, f"{STEADY}-1": 3}
 _MOST_CLUSTERS = 6
 _MOST_WORKERS = 5
-_PATIENCE: Seconds = 3.0
+_PATIENCE = 3.0
+_AGAIN_AFTER = 0.5
 _STRATEGIES: tuple[Mapping[str, Any], ...] = ({}, {"type": "Recreate"}, {"maxUnavailable": 1})
 
 
@@ -54,7 +55,17 @@ class Workload:
     async def begin(self) -> None:
         """Make the clusters that nobody touches."""
         for name, workers in _STEADY_WORKERS.items():
-            await self._create(name, workers, CALL_TIMEOUT)
+            while not await self._is_made(name, workers):
+                await asyncio.sleep(_AGAIN_AFTER)
+
+    async def _is_made(self, name: str, workers: int) -> bool:
+        try:
+            await self._create(name, workers)
+        except AlreadyExists:
+            return True
+        except KubeError:
+            return False  # a busy machine
+        return True
 
     async def act(self, state: Mapping[tuple[str, str], Thing]) -> str:
         """Do something; return it in words, '' where the API server did not take it."""
@@ -102,14 +113,14 @@ class Workload:
         await self._send(Verb.PATCH, cluster.name, {"metadata": {"annotations": marks}, "spec": spec})
         return f"{what} {cluster.name}"
 
-    async def _create(self, name: str, workers: int, patience: Seconds = _PATIENCE) -> str:
+    async def _create(self, name: str, workers: int) -> str:
         body = {
             "apiVersion": names.API_VERSION,
             "kind": names.KIND,
             "metadata": {"name": name},
             "spec": self._spec(workers),
         }
-        await self._send(Verb.CREATE, "", body, patience)
+        await self._send(Verb.CREATE, "", body)
         return f"create {name} with {workers} workers"
 
     def _spec(self, workers: int) -> dict[str, Any]:
@@ -131,7 +142,7 @@ class Workload:
             ],
         }
 
-    async def _send(self, verb: Verb, name: str, body: Any = None, patience: Seconds = _PATIENCE) -> None:
+    async def _send(self, verb: Verb, name: str, body: Any = None) -> None:
         kind = ContentType.MERGE if verb is Verb.PATCH else ContentType.JSON
         call = Call(
             verb=verb,
@@ -141,7 +152,7 @@ class Workload:
             body=body,
             content_type=kind,
         )
-        await self._client.send(call, timeout=patience)
+        await self._client.send(call, timeout=_PATIENCE)
 
 
 def _pod(image: str) -> dict[str, Any]:
