@@ -55,7 +55,7 @@ class Workload:
     async def begin(self) -> None:
         """Make the clusters that nobody touches."""
         for name, workers in _STEADY_WORKERS.items():
-            while not await self._is_made(name, workers):
+            while not await self._is_made(name, workers):  # noqa: ASYNC110  # nothing tells
                 await asyncio.sleep(_AGAIN_AFTER)
 
     async def _is_made(self, name: str, workers: int) -> bool:
