@@ -7,6 +7,7 @@ starts thousands.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 import sys
@@ -19,16 +20,17 @@ from unittest.mock import patch
 import rayctl.cli.commands.operator  # noqa: F401  # `main` imports it when it is asked for
 from rayctl.api.names import PodName
 from rayctl.cli.main import main
-from rayctl.core.reconcile import slots
+from rayctl.core.build import pod
 from rayctl.kube.client import CALL_TIMEOUT
 from rayctl.kube.writer import Writer
+from rayctl.manager.leadership import Leadership, Work
 
 
 class Make(StrEnum):
     """Which operator; the broken ones are there for the checker to be found out by it."""
 
     SOUND = "sound"
-    WITHOUT_FENCE = "its writer never asks whether the lease still holds"
+    WITHOUT_FENCE = "its work ends a second late, and its writer does not ask whether the lease still holds"
     RANDOM_NAMES = "each attempt to make a pod gives it another name"
 
 
@@ -44,13 +46,27 @@ def operate(make: Make, name: str, kubeconfig: Path, log: Path, flags: tuple[str
 
 @contextmanager
 def _without_fence() -> Iterator[None]:
-    with patch.object(Writer, "_check", lambda _writer, _call: CALL_TIMEOUT):
+    stop = Leadership._stop  # noqa: SLF001  # broken on purpose, and no hook for it in the product
+
+    async def hold(_leadership: Leadership, lead: Work, barrier: Work) -> None:
+        await barrier()
+        await lead()
+
+    async def stop_late(leadership: Leadership, why: str) -> None:
+        await asyncio.sleep(1)
+        await stop(leadership, why)
+
+    with (
+        patch.object(Writer, "_check", lambda _writer, _call: CALL_TIMEOUT),
+        patch.object(Leadership, "_hold", hold),
+        patch.object(Leadership, "_stop", stop_late),
+    ):
         yield
 
 
 @contextmanager
 def _random_names() -> Iterator[None]:
-    with patch.object(slots, "pod_name", lambda prefix, *_: PodName(prefix + secrets.token_hex(3))):
+    with patch.object(pod, "pod_name", lambda prefix, *_: PodName(prefix + secrets.token_hex(3))):
         yield
 
 
