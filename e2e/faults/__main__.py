@@ -9,7 +9,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from e2e.faults.run import open_bed, report, run
+from e2e.cluster.local import LocalCluster
+from e2e.faults.round import Result
+from e2e.faults.run import open_bed, report, rounds
 
 
 def main() -> int:
@@ -21,9 +23,17 @@ def main() -> int:
     flags = parser.parse_args()
     seed = random.randrange(10**6) if flags.seed is None else flags.seed
     print(f"seed {seed}", flush=True)
+    results: list[Result] = []
+
+    async def run(bed: LocalCluster, folder: Path) -> None:
+        async for result in rounds(bed, seed, flags.faults, folder, first=flags.round):
+            results.append(result)  # noqa: PERF401  # what there is by then is told also where a round fails
+
     with open_bed() as bed, tempfile.TemporaryDirectory(prefix="rayctl-faults-") as folder:
-        results = asyncio.run(run(bed, seed, flags.faults, Path(folder), first=flags.round))
-    print(report(seed, results))
+        try:
+            asyncio.run(run(bed, Path(folder)))
+        finally:
+            print(report(seed, results), flush=True)
     return int(any(result.violations for result in results))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +14,6 @@ from bench.figures import table
 from e2e.cluster import Profile, open_cluster
 from e2e.cluster.interface import UnsupportedError
 from e2e.cluster.local import LocalCluster
-from e2e.faults.forked import Make
 from e2e.faults.history import History
 from e2e.faults.nemesis import WEIGHTS
 from e2e.faults.round import Plan, Result, run_round
@@ -38,28 +37,26 @@ def open_bed() -> Iterator[LocalCluster]:
         yield bed
 
 
-async def run(
-    bed: LocalCluster, seed: int, faults: int, folder: Path, *, first: int = 0, make: Make = Make.SOUND
-) -> list[Result]:
-    """Run rounds until so many faults were inflicted; tell each."""
-    results = []
+async def rounds(
+    bed: LocalCluster, seed: int, faults: int, folder: Path, *, first: int = 0
+) -> AsyncIterator[Result]:
+    """Run rounds until so many faults were inflicted; tell each and give it, without its history."""
     number, left = first, faults
     while left > 0:
-        plan = Plan(seed, number, min(left + left // 10, FAULTS_A_ROUND), make)  # some find nothing to hit
+        plan = Plan(seed, number, min(left + left // 10, FAULTS_A_ROUND))  # some find nothing to hit
         place = folder / plan.namespace
         place.mkdir(parents=True)
         result = await run_round(bed, plan, place)
         _tell(result)
-        results.append(replace(result, history=History((), ())))
         if result.violations:
             kept = REPOSITORY / "failures" / plan.namespace
             shutil.copytree(place, kept, dirs_exist_ok=True)
-            print(f"  the replicas' logs: {kept}", flush=True)
+            print(f"the replicas' logs: {kept}", flush=True)
         shutil.rmtree(place)
-        bed.kubectl("delete", "namespace", plan.namespace, "--wait=false")
+        bed.kubectl("delete", "namespace", plan.namespace, "--wait=false", check=False)
         os.truncate(bed.audit_log, 0)  # of hours it would fill the disk; all of it has been read
+        yield replace(result, history=History((), ()))
         number, left = number + 1, left - max(1, sum(result.counts.values()))
-    return results
 
 
 def _tell(result: Result) -> None:

@@ -12,8 +12,8 @@ import pytest
 from e2e.cluster.local import LocalCluster
 from e2e.faults.forked import Make
 from e2e.faults.nemesis import Blow, Kind
-from e2e.faults.round import Plan, run_round
-from e2e.faults.run import open_bed, report, run
+from e2e.faults.round import Plan, Result, run_round
+from e2e.faults.run import open_bed, report, rounds
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.timeout(600)]
 
@@ -36,7 +36,10 @@ def bed() -> Iterator[LocalCluster]:
 def test_hundreds_of_faults_break_nothing(bed: LocalCluster, tmp_path: Path) -> None:
     seed = random.randrange(10**6)
 
-    results = asyncio.run(run(bed, seed, FAULTS, tmp_path))
+    async def run() -> list[Result]:
+        return [result async for result in rounds(bed, seed, FAULTS, tmp_path)]
+
+    results = asyncio.run(run())
 
     print(report(seed, results))
     assert not [violation for result in results for violation in result.violations]
