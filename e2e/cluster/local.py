@@ -11,7 +11,7 @@ from e2e.cluster.controlplane import ControlPlane
 from e2e.cluster.images import ImageRef
 from e2e.cluster.interface import BedError, Component, Profile, UnsupportedError
 from e2e.cluster.kubectl import environment_for, run_kubectl
-from e2e.cluster.layout import Layout
+from e2e.cluster.layout import MARKER, Layout
 from e2e.cluster.node import Node, index_of
 from e2e.cluster.platform_services import PlatformServices
 from e2e.cluster.process import is_alive, wait_until
@@ -161,6 +161,11 @@ class LocalCluster:
     def audit_log(self) -> Path:
         """Each finished API request, one JSON object (audit.k8s.io/v1 Event) a line."""
         return self._layout.audit_log
+
+    @property
+    def mark(self) -> Mapping[str, str]:
+        """What processes of a test's own carry in their environment to be gone with the bed, whatever happens."""
+        return {MARKER: str(self._layout.root)}
 
     def issue(self, name: str) -> tuple[Path, Path]:
         """Make a certificate for a server on loopback that the bed's clients trust: its file, and its key's."""

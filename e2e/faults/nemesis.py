@@ -55,7 +55,7 @@ class Blow(StrEnum):
 Kind = Blow | Trouble
 
 WEIGHTS: Mapping[Kind, int] = {
-    **dict.fromkeys(Trouble, 5),
+    **dict.fromkeys(Trouble, 4),
     Blow.KILL: 8,
     Blow.TERM: 8,
     Blow.STOP: 10,
@@ -109,10 +109,10 @@ def draw(rng: random.Random, weights: Mapping[Kind, int] = WEIGHTS) -> Draw:
     """Return the next fault; the same seed gives the same faults."""
     kind = rng.choices(list(weights), list(weights.values()))[0]
     past_lease = rng.random() < (0.5 if kind in _SIGNALS else 0.1)
-    long, short = (LEASE_SECONDS + 0.2, LEASE_SECONDS + 2.0), (0.1, 1.0)
+    long, short = (LEASE_SECONDS + 0.2, LEASE_SECONDS + 2.0), (0.1, 0.7)
     return Draw(
         kind=kind,
-        on_leader=rng.random() < 0.6,
+        on_leader=rng.random() < 0.5,
         pick=rng.randrange(2**30),
         seconds=rng.uniform(*(long if past_lease else short)),
         step=rng.randrange(_LAST_STEP),

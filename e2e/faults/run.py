@@ -32,6 +32,9 @@ def open_bed() -> Iterator[LocalCluster]:
     with open_cluster(Profile.APISERVER, fake_nodes=_FAKE_NODES, recorded=True) as bed:
         if not isinstance(bed, LocalCluster):
             raise UnsupportedError("faults need a bed of their own: unset CLUSTER")
+        os.environ |= (
+            bed.mark
+        )  # before the first replica: they are forked from one process, which has it then
         bed.kubectl("apply", "-f", str(REPOSITORY / "crd" / "raycluster.yaml"))
         bed.kubectl("wait", "--for=condition=Established", "crd/rayclusters.cluster.ray.io")
         yield bed
