@@ -188,7 +188,9 @@ class _Check:
     def _step(self, change: Change, before: Pod, after: Pod | None) -> None:
         """Judge a change of a pod: who did it, and had they a reason?"""
         removed = not before.leaving and (after is None or after.leaving)
-        edited = after is not None and (before.marks != after.marks or before.ended != after.ended)
+        edited = after is not None and (
+            before.marks != after.marks or before.ended != after.ended or before.ready > after.ready
+        )
         if not removed and not edited:
             return
         cause = self._by_revision.get(change.revision)

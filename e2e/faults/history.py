@@ -39,8 +39,8 @@ class Pod:
     leaving: bool = False
     ended: bool = False
     ready: bool = False
-    to_start: bool = False
-    """Whether it has a node, whose kubelet has not started it yet."""
+    waits: bool = False
+    """Whether it has a node, whose kubelet has yet to say that it is ready: at first, or anew."""
 
     @property
     def live(self) -> bool:
@@ -196,6 +196,7 @@ def thing(resource: str, document: Mapping[str, Any]) -> Thing | None:
 def _pod(document: Mapping[str, Any]) -> Pod:
     meta, status = document["metadata"], document.get("status", {})
     labels = meta["labels"]
+    ready = any(one["type"] == "Ready" and one["status"] == "True" for one in status.get("conditions", ()))
     return Pod(
         uid=meta["uid"],
         name=meta["name"],
@@ -207,8 +208,8 @@ def _pod(document: Mapping[str, Any]) -> Pod:
         marks=_marks(meta),
         leaving="deletionTimestamp" in meta,
         ended=status.get("phase") in _ENDED,
-        to_start="nodeName" in document["spec"] and status.get("phase") == "Pending",
-        ready=any(one["type"] == "Ready" and one["status"] == "True" for one in status.get("conditions", ())),
+        waits="nodeName" in document["spec"] and status.get("phase") not in _ENDED and not ready,
+        ready=ready,
     )
 
 

@@ -1,6 +1,7 @@
 """What KWOK has overlooked: it goes by events, and does not come back to what an API server that died left undone.
 
-A kubelet does come back. So whatever waits for one for a few seconds gets it here.
+A kubelet does come back. So whatever waits for one for a few seconds gets it here. That is also a pod whose
+node was silent for a while, so that the controller manager took its readiness.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ async def second_look(client: KubeClient, namespace: str, recorder: Recorder) ->
         due = {
             (pod.uid, pod.leaving): pod
             for pod in recorder.state.values()
-            if isinstance(pod, Pod) and (pod.leaving or pod.to_start)
+            if isinstance(pod, Pod) and (pod.leaving or pod.waits)
         }
         now = time.monotonic()
         since = {which: since.get(which, now) for which in due}

@@ -234,7 +234,9 @@ def test_statuses_and_what_kwok_and_the_scheduler_do_are_no_touch() -> None:
     assert broken(tale) == ["untouched"]
 
 
-@pytest.mark.parametrize("touch", ["edit", "pod deleted", "pod marked", "by whom is not known"])
+@pytest.mark.parametrize(
+    "touch", ["edit", "pod deleted", "pod marked", "node silent", "by whom is not known"]
+)
 def test_after_a_touch_it_may(touch: str) -> None:
     tale = led_by_a()
     match touch:
@@ -244,6 +246,8 @@ def test_after_a_touch_it_may(touch: str) -> None:
             tale.change_pod("head", HAND, leaving=True)
         case "pod marked":
             tale.change_pod("w1", HAND, marks=(("replace", "me"),))
+        case "node silent":
+            tale.change_pod("w1", "kube-controller-manager/v1", ready=False)
         case _:
             tale.change_pod("w1", HAND, leaving=True, noted=False)
     tale.change_pod("w0", A, leaving=True)

@@ -46,6 +46,23 @@ def test_a_pod_that_is_to_go_or_has_ended_is_not_live() -> None:
         assert not pod.live
 
 
+def test_a_pod_with_a_node_that_is_not_ready_waits_for_its_kubelet() -> None:
+    bound = {**POD["spec"], "nodeName": "fake1"}
+    statuses: dict[str, dict[str, Any]] = {
+        "bound": {"phase": "Pending"},
+        "not ready any more": {"phase": "Running", "conditions": [{"type": "Ready", "status": "False"}]},
+        "ready": POD["status"],
+        "ended": {"phase": "Failed"},
+    }
+    pods = {
+        what: thing("pods", {**POD, "spec": bound, "status": status}) for what, status in statuses.items()
+    }
+
+    waiting = {what for what, pod in pods.items() if isinstance(pod, Pod) and pod.waits}
+
+    assert waiting == {"bound", "not ready any more"}
+
+
 def test_a_pod_of_nobody_is_left_out() -> None:
     assert thing("pods", {**POD, "metadata": {"name": "x", "uid": "u"}}) is None
 
