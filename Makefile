@@ -12,6 +12,8 @@ NAME   ?= demo
 NODES  ?= 4
 # Tests mostly wait; of beds, each runs one of its own. More than two want more than two CPUs.
 PARALLEL ?= 2
+FAULTS ?= 300
+SEED   ?=
 export PYTHONPATH := $(CURDIR)
 
 ##@ Start here
@@ -46,6 +48,10 @@ integration: setup ## Against a real kube-apiserver, and a real Ray head
 
 e2e: setup ## On real nodes with real Ray
 	$(BIN)/pytest e2e -m nodes --timeout 900 -n $(PARALLEL) --dist loadfile
+
+.PHONY: faults
+faults: setup ## Seeded faults on a real control plane, and a checker of its records (FAULTS=10000 SEED=1)
+	$(BIN)/python -m e2e.faults --faults $(FAULTS) $(if $(SEED),--seed $(SEED))
 
 ##@ The test bed
 .PHONY: bed-up bed-down bed-status

@@ -46,6 +46,7 @@ def open_cluster(
     name: str | None = None,
     *,
     fake_nodes: int = 0,
+    recorded: bool = False,
     keep: bool = False,
 ) -> Iterator[Cluster]:
     """Give a cluster, and remove it afterwards, also when the block fails.
@@ -54,11 +55,13 @@ def open_cluster(
         profile: How much of Kubernetes; `nodes` counts for the profile of that name only.
         nodes: Nodes of two CPUs each.
         fake_nodes: Nodes that only pretend to run pods; for the profile without real ones.
+        recorded: For a checker of what was written, by whom: bodies in the audit log, JSON in etcd.
+            Provider `local` alone can do that.
         name: Of the bed. If it is up already, it is reused and left standing. Without a name it is a new one,
             called by the first of `test`, `test-2`, … that no other run holds.
         keep: Leave a named bed standing.
     """
-    with _opened(Wanted(profile, nodes, fake_nodes), name, keep=keep) as cluster:
+    with _opened(Wanted(profile, nodes, fake_nodes, recorded), name, keep=keep) as cluster:
         yield cluster
 
 

@@ -38,6 +38,25 @@ omitStages: [RequestReceived]
 rules:
 - level: Metadata
 """
+# Of a bed that is recorded: what each write made of its object, by whom. Placing a pod on a node is nobody's
+# concern, and of Events it is enough to know that they were written.
+RECORDING_POLICY = """\
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived, ResponseStarted]
+omitManagedFields: true
+rules:
+- level: None
+  verbs: [get, list, watch]
+- level: None
+  namespaces: [kube-node-lease, kube-system]
+- level: RequestResponse
+  resources:
+  - {group: "", resources: [pods, pods/status, services]}
+  - {group: coordination.k8s.io, resources: [leases]}
+  - {group: cluster.ray.io}
+- level: Metadata
+"""
 # Stock limits (20 to 50 requests a second) would be what a scale benchmark measures.
 _WITHOUT_ENDPOINTS = (
     "--controllers=*,-endpoints-controller,-endpointslice-controller,-endpointslice-mirroring-controller"
@@ -60,6 +79,11 @@ class ControlPlane:
         """The API server's URL."""
         return f"https://{self.address}:{self._facts.ports[Component.APISERVER]}"
 
+    @property
+    def etcd(self) -> str:
+        """The URL of etcd, for clients."""
+        return f"http://{self.address}:{self._facts.ports[Component.ETCD]}"
+
     def prepare(self) -> Authority:
         """Make keys, certificates, kubeconfigs and the audit policy."""
         layout = self._layout
@@ -74,7 +98,8 @@ class ControlPlane:
         for component in (Component.CONTROLLER_MANAGER, Component.SCHEDULER):
             who = Identity(f"system:{component}")
             authority.write_kubeconfig(layout.kubeconfig_of(component), self.server, context, who)
-        (layout.root / "audit-policy.yaml").write_text(AUDIT_POLICY)
+        policy = RECORDING_POLICY if self._facts.recorded else AUDIT_POLICY
+        (layout.root / "audit-policy.yaml").write_text(policy)
         layout.logs.mkdir(exist_ok=True)
         return authority
 
@@ -94,6 +119,17 @@ class ControlPlane:
         running = Journal(self._layout.journal).find_process(component)
         if running is not None:
             process.end([running], GRACE_SECONDS)
+
+    def kill(self, component: Component) -> None:
+        """Kill a component as a crash would, in the midst of whatever it does."""
+        running = Journal(self._layout.journal).find_process(component)
+        if running is not None:
+            process.end([running], 0)
+
+    def runs(self, component: Component) -> bool:
+        """Whether its process is there."""
+        running = Journal(self._layout.journal).find_process(component)
+        return running is not None and process.is_alive(running)
 
     def is_ready(self, component: Component) -> bool:
         """Ask the component itself; the API server counts as ready when all its post-start hooks have run."""
@@ -134,7 +170,7 @@ class ControlPlane:
                 return [program, *self._client_of(Component.SCHEDULER)]
 
     def _etcd(self) -> list[str]:
-        client = f"http://{self.address}:{self._facts.ports[Component.ETCD]}"
+        client = self.etcd
         peer = f"http://{self.address}:{self._facts.ports['etcd-peer']}"
         return [
             f"--data-dir={self._layout.root / 'etcd'}",
@@ -151,7 +187,9 @@ class ControlPlane:
     def _apiserver(self) -> list[str]:
         keys, ports = self._layout.keys, self._facts.ports
         return [
-            f"--etcd-servers=http://{self.address}:{ports[Component.ETCD]}",
+            f"--etcd-servers={self.etcd}",
+            # what is recorded is read from etcd itself; no client can tell the difference
+            *(["--storage-media-type=application/json"] if self._facts.recorded else []),
             f"--bind-address={self.address}",
             f"--advertise-address={self.address}",
             f"--secure-port={ports[Component.APISERVER]}",

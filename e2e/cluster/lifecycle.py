@@ -76,11 +76,15 @@ def bed_names() -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a bed is to have at least; `nodes` is for profile NODES, `fake_nodes` for APISERVER."""
+    """What a bed is to have at least; `nodes` is for profile NODES, `fake_nodes` for APISERVER.
+
+    `recorded`: its audit log has bodies, and its etcd can be read.
+    """
 
     profile: Profile
     nodes: int = 4
     fake_nodes: int = 0
+    recorded: bool = False
 
     def programs(self) -> tuple[str, ...]:
         """The programs of Kubernetes that it takes."""
@@ -93,10 +97,10 @@ def bring_up(name: str, wanted: Wanted, progress: Progress) -> LocalCluster:
     layout = Layout.of(name)
     existing = find_bed(name)
     if existing and existing.is_healthy():
-        if existing.profile is not wanted.profile:
+        if existing.profile is not wanted.profile or existing.recorded < wanted.recorded:
             raise BedError(
-                f"bed {name!r} is up with profile {existing.profile}, not {wanted.profile}: "
-                f"take it down first, or use another --name"
+                f"bed {name!r} is up with profile {existing.profile}, not {wanted.profile}, or is not "
+                f"recorded as wanted: take it down first, or use another --name"
             )
         progress.say(f"bed {name!r} is up: reused")
     else:
@@ -105,23 +109,30 @@ def bring_up(name: str, wanted: Wanted, progress: Progress) -> LocalCluster:
         if has_leftovers(layout):
             with progress.step("remove what an earlier run left"):
                 remove_bed(layout)
-        existing = LocalCluster(layout, _choose_facts(layout, name, wanted.profile, binaries))
+        existing = LocalCluster(layout, _choose_facts(layout, name, wanted, binaries))
         existing.begin(progress)
     existing.have_nodes(wanted.nodes, progress)
     existing.have_fake_nodes(wanted.fake_nodes, progress)
     return existing
 
 
-def _choose_facts(layout: Layout, name: str, profile: Profile, binaries: Path) -> Facts:
+def _choose_facts(layout: Layout, name: str, wanted: Wanted, binaries: Path) -> Facts:
     with _choosing():
         others = [facts for other in bed_names() if (facts := find_facts(Layout.of(other).facts))]
         subnet = ""
-        if profile is Profile.NODES:
+        if wanted.profile is Profile.NODES:
             subnet = free_subnet([*routed_networks(), *(facts.subnet for facts in others if facts.subnet)])
         listeners = (*PORTS, REGISTRY)
         ports = free_ports(len(listeners), [port for facts in others for port in facts.ports.values()])
-        facts = Facts(name, profile, subnet, dict(zip(listeners, ports, strict=True)), str(binaries))
-        if profile is Profile.NODES:
+        facts = Facts(
+            name,
+            wanted.profile,
+            subnet,
+            dict(zip(listeners, ports, strict=True)),
+            str(binaries),
+            wanted.recorded,
+        )
+        if wanted.profile is Profile.NODES:
             kernel_settings.remember(beds_directory())
         write_facts(layout.facts, facts)
     return facts

@@ -6,12 +6,12 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 from e2e.cluster import evidence, fake_nodes, readiness
-from e2e.cluster.certificates import Authority
+from e2e.cluster.certificates import Authority, Identity
 from e2e.cluster.controlplane import ControlPlane
 from e2e.cluster.images import ImageRef
 from e2e.cluster.interface import BedError, Component, Profile, UnsupportedError
 from e2e.cluster.kubectl import environment_for, run_kubectl
-from e2e.cluster.layout import Layout
+from e2e.cluster.layout import MARKER, Layout
 from e2e.cluster.node import Node, index_of
 from e2e.cluster.platform_services import PlatformServices
 from e2e.cluster.process import is_alive, wait_until
@@ -138,6 +138,11 @@ class LocalCluster:
         return self._facts.profile
 
     @property
+    def recorded(self) -> bool:
+        """Whether the audit log has bodies, and etcd's values are JSON."""
+        return self._facts.recorded
+
+    @property
     def namespace(self) -> str:
         """The whole cluster is the test's, so the ordinary namespace."""
         return "default"
@@ -156,6 +161,15 @@ class LocalCluster:
     def audit_log(self) -> Path:
         """Each finished API request, one JSON object (audit.k8s.io/v1 Event) a line."""
         return self._layout.audit_log
+
+    @property
+    def mark(self) -> Mapping[str, str]:
+        """What processes of a test's own carry in their environment to be gone with the bed, whatever happens."""
+        return {MARKER: str(self._layout.root)}
+
+    def issue(self, name: str) -> tuple[Path, Path]:
+        """Make a certificate for a server on loopback that the bed's clients trust: its file, and its key's."""
+        return Authority(self._layout.keys).issue(name, Identity(name, names=("127.0.0.1", "localhost")))
 
     def kubectl(
         self, *args: str, stdin: str | None = None, check: bool = True, timeout: float = 120
@@ -227,6 +241,10 @@ class LocalCluster:
     def start(self, component: Component) -> None:
         """Start a part of the control plane."""
         self.control_plane.start(component)
+
+    def kill(self, component: Component) -> None:
+        """Kill a part of the control plane."""
+        self.control_plane.kill(component)
 
     def restart(self, component: Component) -> None:
         """Stop, then start."""

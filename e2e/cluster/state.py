@@ -42,6 +42,7 @@ class Facts:
     subnet: str  # the bed's own /16; empty where there are no nodes
     ports: dict[str, int]  # by Component value, or another listener's name
     binaries: str  # directory of the programs it runs
+    recorded: bool = False  # whether the audit log has bodies, and etcd JSON
 
 
 class Journal:

@@ -66,6 +66,9 @@ class Writer:
         """Delete that very pod, with ``grace`` seconds where given, and return it as it is then.
 
         None when it is gone already, also where its name has passed to a pod with another UID.
+
+        Raises:
+            Conflict: it was refused, and that very pod is there all the same.
         """
         body: Document = {"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": {"uid": uid}}
         if grace is not None:
@@ -73,8 +76,19 @@ class Writer:
         call = Call(verb=Verb.DELETE, resource=PODS, namespace=key.namespace, name=name, body=body)
         try:
             return await self._answer(call, pod_view)
-        except (NotFound, Conflict):
+        except NotFound:
             return None
+        except Conflict:
+            # Of its UID as a rule; but whoever takes a pod for gone that is there makes another one.
+            if await self._is_there(key.namespace, name, uid):
+                raise
+            return None
+
+    async def _is_there(self, namespace: str, name: PodName, uid: Uid) -> bool:
+        try:
+            return (await self.read_pod(namespace, name)).uid == uid
+        except NotFound:
+            return False
 
     async def apply_service(self, namespace: str, manifest: Document) -> ServiceView:
         """Make a Service be as the manifest says, by server-side apply; foreign fields of it stay."""

@@ -193,7 +193,7 @@ class _Run:
 
     async def _delete(self, action: DeletePod) -> None:
         gone = await self._writer.delete_pod(self._key, action.pod.name, action.pod.uid, action.grace)
-        self._state.removed.add(action.pod.uid)
+        self._state.removed[action.pod.uid] = action.pod.name
         self._autoscaler.deleted(self._cluster, action.pod.name)
         if gone is None:
             return

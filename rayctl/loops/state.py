@@ -32,7 +32,7 @@ class ClusterState:
     endings: dict[TypeName, Trouble] = field(default_factory=dict)
     counted: dict[TypeName, tuple[float, float]] = field(default_factory=dict)
     """When a pod whose end counted last had ended and been made, in seconds since the epoch."""
-    removed: set[Uid] = field(default_factory=set)
+    removed: dict[Uid, PodName] = field(default_factory=dict)
     """Pods that we deleted and that are still in sight. The API marks an ended one not even then."""
     drains: dict[Uid, Drain] = field(default_factory=dict)
     """Drains that were asked for, by the pod's UID. A new leader finds them in what Ray says."""
@@ -47,11 +47,14 @@ class ClusterState:
     def keep(self, pods: Iterable[PodView], at: Monotonic) -> None:
         """Forget pods that are gone, but for their names."""
         present = {pod.uid for pod in pods}
-        for uid in self._leaving.keys() - present:
-            self.left[self._leaving[uid]] = at
+        # Some vanish before they are seen to leave. Their successors are on their way with the next name, and
+        # one whose creation is tried again must not get theirs.
+        leaving = self._leaving | self.removed
+        for uid in leaving.keys() - present:
+            self.left[leaving[uid]] = at
         self._leaving = {pod.uid: pod.name for pod in pods if pod.deleting}
         self.left = {name: since for name, since in self.left.items() if at - since < _REMEMBERED}
-        self.removed &= present
+        self.removed = {uid: name for uid, name in self.removed.items() if uid in present}
         for uid in self.drains.keys() - present:
             del self.drains[uid]
 

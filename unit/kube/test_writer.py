@@ -1,14 +1,14 @@
-"""The fence: nothing leaves once the lease may be lost."""
+"""The fence: nothing leaves once the lease may be lost. And what a deletion that is refused tells."""
 
 import asyncio
 
 import pytest
 
 from rayctl.api.moment import Monotonic
-from rayctl.api.names import PodName
+from rayctl.api.names import ClusterKey, PodName, Uid
 from rayctl.clock import SystemClock
 from rayctl.kube.client import CALL_TIMEOUT, KubeClient
-from rayctl.kube.errors import Fenced, Throttled, Unreachable
+from rayctl.kube.errors import Conflict, Fenced, Throttled, Unreachable
 from rayctl.kube.writer import Writer
 from unit.builders import a_pod_config
 from unit.fakes.apiserver import FakeApiServer, answer, hang
@@ -79,3 +79,17 @@ async def test_a_lease_that_is_renewed_meanwhile_lets_writes_go_on(client: KubeC
     await asyncio.sleep(0.25)
 
     assert (await writer.read_pod("ray", PodName("a"))).name == "a"
+
+
+async def test_a_conflict_does_not_make_a_pod_gone_that_is_there(
+    server: FakeApiServer, client: KubeClient
+) -> None:
+    writer, key = a_writer(client, 10), ClusterKey("ray", "any")
+    made = await writer.create_pod("ray", POD)
+    server.fail("delete", "pods", answer(409, "Conflict"), times=2)
+
+    with pytest.raises(Conflict):
+        await writer.delete_pod(key, made.name, made.uid)
+    assert await writer.delete_pod(key, made.name, Uid("another")) is None
+
+    assert (await writer.read_pod("ray", made.name)).uid == made.uid

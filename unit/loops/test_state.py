@@ -40,6 +40,18 @@ def test_names_of_pods_that_were_deleted_are_remembered_for_a_while_and_not_of_t
     assert not state.left
 
 
+def test_the_name_of_a_pod_that_we_deleted_is_remembered_also_where_nobody_saw_it_leave() -> None:
+    # Found by e2e/faults: the answer to its successor's creation was lost, and the next try took this name.
+    state, pod = ClusterState(UID, 1, Monotonic(0)), a_pod("w")
+    state.keep([pod], Monotonic(0))
+    state.removed[pod.uid] = pod.name
+
+    state.keep([], Monotonic(1))
+
+    assert state.left == {pod.name: Monotonic(1)}
+    assert not state.removed
+
+
 def test_ends_of_long_ago_are_forgotten() -> None:
     state = state_after((0, 10), (11, 20))
 

@@ -122,7 +122,12 @@ def _replace_failed(work: Worklist, seen: Observed) -> None:
     joining_since = head.ready_changed if head is not None and head.ready else work.now.timestamp()
     leaving = {pod.name for pod in work.removal.leaving(seen.pods)}
     for pod in seen.pods:
-        if pod.ready and not pod.deleting and not (ray is not None and ray.has_lost(pod)):
+        if (
+            pod.ready
+            and not pod.deleting
+            and not pod.finished
+            and not (ray is not None and ray.has_lost(pod))
+        ):
             continue  # nearly all of them, nearly always
         health = health_of(pod, ray, joining_since, work.cluster.join_seconds, work.now)
         work.wake_by(health.due)

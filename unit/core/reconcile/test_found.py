@@ -28,3 +28,11 @@ def test_a_head_that_never_becomes_ready_is_replaced_as_a_worker_is() -> None:
 
     assert (deleted(early), early.wake_after) == ([], 1)
     assert deleted(late) == ["h"]
+
+
+def test_a_pod_that_has_failed_is_removed_also_where_nobody_took_its_readiness_back() -> None:
+    cluster = a_cluster(workers=1)
+    # Found by e2e/faults. Kubernetes' pod garbage collector writes the phase alone.
+    head, worker = a_pod("h", head=True), a_pod("w", phase="Failed", ready=True)
+
+    assert deleted(pass_over(cluster, seen(cluster, head, worker))) == ["w"]
