@@ -12,7 +12,7 @@ rules are client-go's (k8s.io/client-go/tools/leaderelection) and more:
 - A holder whose process is known to have ended has no right left: its lease is not waited out. That a pod is
   gone says nothing, since where its node is cut off it may still run.
 - A holder that vanishes from the record without having renewed it keeps its time: whoever deletes or edits a
-  Lease by hand does not stop a leader that cannot see it.
+  Lease by hand does not stop a leader that cannot see it. Only who has never seen a Lease takes one at once.
 """
 
 from __future__ import annotations
@@ -126,17 +126,36 @@ class Election:
         state = replace(state, known=lease, version=newest, read_first=False)
         if lease is None or lease.holder != self.identity:
             state = replace(state, valid_until=NEVER)
-        if lease is None or lease.same(before):
-            return state
+        if lease is None:
+            return self._vanished(state, event.at, before)
+        return state if lease.same(before) else self._changed(state, event.at, before, lease, jitter)
+
+    def _changed(
+        self, state: State, at: Monotonic, before: Lease | None, lease: Lease, jitter: float
+    ) -> State:
         if lease.holder == self.identity:
             # Edited by hand: ours all the same, and to be put right.
-            return replace(state, next_at=event.at) if state.leading else state
+            return replace(state, next_at=at) if state.leading else state
         if not lease.holder:
-            return self._freed(state, event.at, before, lease, jitter)
+            return self._freed(state, at, before, lease, jitter)
         if before is None or lease.holder != before.holder:
-            state = replace(state, others_until=state.busy_until)
-        busy = Monotonic(max(state.busy_until, event.at + (lease.duration or self.terms.lease)))
-        return _take_when_free(replace(state, busy_until=busy), event.at, jitter)
+            until = state.busy_until
+            if before is not None and before.holder and at < _free_at(state):
+                # A hand on the record: the one before may have renewed it a moment ago, unseen.
+                until = self._lasting(before, at)
+            state = replace(state, others_until=until, busy_until=Monotonic(max(state.busy_until, until)))
+        busy = Monotonic(max(state.busy_until, at + (lease.duration or self.terms.lease)))
+        return _take_when_free(replace(state, busy_until=busy), at, jitter)
+
+    def _vanished(self, state: State, at: Monotonic, before: Lease | None) -> State:
+        """Give whoever may have held a Lease that somebody deleted its time: it may not have heard of it."""
+        if before is None or before.holder == self.identity:
+            return state
+        return replace(state, busy_until=Monotonic(max(state.busy_until, self._lasting(before, at))))
+
+    def _lasting(self, lease: Lease, at: Monotonic) -> Monotonic:
+        """Return until when a holder may lead that renewed at ``at``, whatever the record says of it."""
+        return Monotonic(at + max(lease.duration, self.terms.lease))
 
     def _ended(self, state: State, event: Ended, jitter: float) -> State:
         holder = frozenset() if state.known is None else frozenset({state.known.holder})

@@ -41,6 +41,30 @@ from unit.fakes.candidates import NOON, TERMS
             after(seen(a_lease(duration=60), 100)), 120, Wait, id="the holder's duration counts and not ours"
         ),
         pytest.param(
+            after(seen(a_lease(), 100), seen(None, 114, consistent=True, version=8)),
+            128.9,
+            Wait,
+            id="who held a lease that was deleted may have renewed it a moment before",
+        ),
+        pytest.param(
+            after(seen(a_lease(), 100), seen(None, 114, consistent=True, version=8)),
+            129,
+            Acquire,
+            id="a lease that was deleted is made anew",
+        ),
+        pytest.param(
+            after(seen(a_lease(), 100), seen(a_lease("thief", duration=1, resource_version=8), 114)),
+            128.9,
+            Wait,
+            id="who held a lease that was stolen may have renewed it a moment before",
+        ),
+        pytest.param(
+            after(seen(a_lease(), 100), seen(a_lease("next", duration=1, resource_version=8), 115)),
+            116,
+            Acquire,
+            id="who takes a lease that has run out steals nothing",
+        ),
+        pytest.param(
             after(seen(a_lease(duration=0), 100)),
             114.9,
             Wait,
