@@ -101,11 +101,15 @@ async def _run(plane: Plane, trials: int, sizes: Sequence[int]) -> None:
             for durations, flags in DURATIONS.items():
                 for end in End:
                     took = await bench.trials(end, flags, trials)
-                    seconds = [f"{percentile(took, percent):.3f}" for percent in (50, 99)]
-                    rows.append((end, durations, str(size), *seconds, f"{min(took):.3f}"))
+                    seconds = [
+                        f"{percentile(took, 50):.3f}",
+                        f"{percentile(took, 99):.3f}",
+                        f"{min(took):.3f}",
+                    ]
+                    rows.append((end, durations, str(size), str(len(took)), *(seconds if took else "---")))
                     print(f"{' | '.join(rows[-1])} ({circumstances()})", flush=True)
-    columns = ("the leader's end", "durations", "RayClusters", "p50, s", "p99, s", "least, s")
-    print(table(f"To the next leader's first write, {trials} trials each", columns, rows))
+    columns = ("the leader's end", "durations", "RayClusters", "trials", "p50, s", "p99, s", "least, s")
+    print(table("To the next leader's first write", columns, rows))
 
 
 class _Bench:
@@ -116,6 +120,7 @@ class _Bench:
         self._client = client
         self._told = told
         self._names = (f"replica-{number}" for number in count())
+        self._alive: list[Replica] = []
 
     async def fill(self, there: int, size: int) -> None:
         """Have so many RayClusters of four pods, all of which run."""
@@ -135,26 +140,32 @@ class _Bench:
         await self._finish(leader)
 
     async def trials(self, end: End, flags: tuple[str, ...], number: int) -> list[float]:
-        """Return the seconds of so many changes of leadership."""
-        took = []
-        leader = await self._start(flags)
-        await self._lead(leader)
-        for _ in range(number):
-            standby = await self._start(flags)
-            await asyncio.sleep(random.uniform(0, _PHASE))
-            began = time.monotonic()
-            leader.process.send(signal.SIGTERM if end is End.TOLD else signal.SIGKILL)
-            if end is End.SEEN:
-                await self._report(leader)
-            await self._lead(standby)
-            took.append(self._told.seen[standby.identity] - began)
-            await self._finish(leader)
-            leader = standby
-        await self._finish(leader)
+        """Return the seconds of so many changes of leadership, or of fewer where one did not come about."""
+        took: list[float] = []
+        try:
+            leader = await self._start(flags)
+            await self._lead(leader)
+            for _ in range(number):
+                standby = await self._start(flags)
+                await asyncio.sleep(random.uniform(0, _PHASE))
+                began = time.monotonic()
+                leader.process.send(signal.SIGTERM if end is End.TOLD else signal.SIGKILL)
+                if end is End.SEEN:
+                    await self._report(leader)
+                await self._lead(standby)
+                took.append(self._told.seen[standby.identity] - began)
+                await self._finish(leader)
+                leader = standby
+        except TimeoutError as error:
+            print(f"given up: {error}", flush=True)
+        finally:
+            for replica in tuple(self._alive):
+                await self._finish(replica)
         return took
 
     async def _start(self, flags: tuple[str, ...]) -> Replica:
         replica = await asyncio.to_thread(Replica, self._space, next(self._names), *flags)
+        self._alive.append(replica)
         async with asyncio.timeout(120):
             while not await asyncio.to_thread(replica.ready):  # noqa: ASYNC110  a page tells nobody
                 await asyncio.sleep(0.1)
@@ -178,6 +189,7 @@ class _Bench:
         await self._client.send(call)
 
     async def _finish(self, replica: Replica) -> None:
+        self._alive.remove(replica)
         await asyncio.to_thread(replica.process.stop)
         call = Call(verb=Verb.DELETE, resource=PODS, namespace=OPERATED, name=replica.name)
         await self._client.send(call)
