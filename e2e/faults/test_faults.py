@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from e2e.faults.run import open_bed, report, rounds
 pytestmark = [pytest.mark.apiserver, pytest.mark.timeout(600)]
 
 FAULTS = 250
+SEED = 20261129
+"""`make faults` draws other ones: what it finds is worth a test of its own, and no red build of somebody else's."""
 BROKEN: Mapping[Make, tuple[Mapping[Kind, int], str]] = {
     # It wakes up amid a launch that another replica has finished meanwhile.
     Make.WITHOUT_FENCE: ({Blow.STOP_AT_STEP: 1}, "lease"),
@@ -34,18 +37,15 @@ def bed() -> Iterator[LocalCluster]:
 
 
 def test_hundreds_of_faults_break_nothing(bed: LocalCluster, tmp_path: Path) -> None:
-    seed = random.randrange(10**6)
-
     async def run() -> list[Result]:
-        return [result async for result in rounds(bed, seed, FAULTS, tmp_path)]
+        return [result async for result in rounds(bed, SEED, FAULTS, tmp_path)]
 
     results = asyncio.run(run())
 
-    print(report(seed, results))
+    print(report(SEED, results))
     assert not [violation for result in results for violation in result.violations]
-    assert all(
-        result.judged[what] > 0 for result in results for what in ("terms", "pods created", "pods deleted")
-    )
+    judged = sum((Counter(result.judged) for result in results), Counter[str]())
+    assert all(judged[what] > 0 for what in ("terms", "pods created", "pods deleted"))
 
 
 @pytest.mark.parametrize("make", BROKEN, ids=lambda make: make.name)

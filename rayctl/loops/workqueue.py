@@ -17,6 +17,8 @@ from typing import Generic, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
 
+SOONEST = 0.001
+"""Seconds. A timer may ring a little early; what is not quite due then must not come again at once."""
 FIRST_RETRY = 0.2
 LONGEST_RETRY = 30.0
 _NEW_EVERY = 4
@@ -54,7 +56,7 @@ class WorkQueue(Generic[Key]):
     def add_after(self, key: Key, seconds: float) -> None:
         """Make a key due in a while; an earlier appointment of the same key stands."""
         loop = asyncio.get_running_loop()
-        when = loop.time() + seconds
+        when = loop.time() + max(seconds, SOONEST)
         timer = self._timers.get(key)
         if timer is not None and timer.when() <= when:
             return
@@ -79,7 +81,12 @@ class WorkQueue(Generic[Key]):
         self._begun.discard(key)
 
     async def get(self) -> Key:
-        """Wait for a key that is due and take it. Its handler calls :meth:`done`."""
+        """Wait for a key that is due and take it. Its handler calls :meth:`done`.
+
+        Others have their turn before each key: a handler that finds nothing to do waits for nothing, and a
+        thousand of them in a row would hold up what was sent, and the renewal of the lease.
+        """
+        await asyncio.sleep(0)
         while not self._ready and not self._new:
             self._filled.clear()
             await self._filled.wait()

@@ -1,4 +1,5 @@
 import asyncio
+import itertools
 
 import pytest
 
@@ -148,3 +149,26 @@ async def test_nothing_comes_out_of_a_cleared_queue() -> None:
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(10):
             await queue.get()
+
+
+async def test_others_have_their_turn_between_two_keys_of_a_handler_that_waits_for_nothing() -> None:
+    queue: WorkQueue[int] = WorkQueue()
+    handled: list[int] = []
+    seen: list[int] = []
+
+    async def work() -> None:
+        while True:
+            key = await queue.get()
+            handled.append(key)
+            queue.done(key)
+
+    for key in range(100):
+        queue.add(key)
+    worker = asyncio.create_task(work())
+    while len(handled) < 100:
+        seen.append(len(handled))
+        await asyncio.sleep(0)
+    worker.cancel()
+
+    assert seen
+    assert max(later - earlier for earlier, later in itertools.pairwise(seen)) <= 2
