@@ -166,9 +166,10 @@ class Ray:
         return bool(current and status.get("phase") == "Running")
 
     def python(self, program: str) -> str:
-        """Run a Python program on the head and return what it prints."""
+        """Run a Python program on the head and return the last line that it prints: Ray may say more before."""
         begin = "import ray; ray.init('auto', log_to_driver=False, logging_level='ERROR')\n"
-        return self.life.kubectl("exec", "-i", self.head(), "--", "python", "-", stdin=begin + program)
+        printed = self.life.kubectl("exec", "-i", self.head(), "--", "python", "-", stdin=begin + program)
+        return last_line(printed)
 
     def start_python(self, program: str) -> Program:
         """Start a Python program on the head."""
@@ -212,6 +213,15 @@ class Program:
         """Wait for its end and return what it printed."""
         self._process.wait(timeout)
         return self.printed()
+
+    def answer(self, timeout: float = 120) -> str:
+        """Wait for its end and return the last line that it printed: Ray may have said more before."""
+        return last_line(self.result(timeout))
+
+
+def last_line(text: str) -> str:
+    """Return the last line of a text, '' where there is none."""
+    return next(reversed(text.splitlines()), "")
 
 
 def same_containers(before: Mapping[str, str], after: Mapping[str, str]) -> bool:

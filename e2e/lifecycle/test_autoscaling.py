@@ -26,10 +26,10 @@ def test_tasks_get_workers_and_idle_workers_go(life: Life, operator: Operator) -
 
     program = ray.start_python(TASKS)
     wait_for("two workers", lambda: len(ray.live("worker")) == 2, 60)
-    answer = program.result(240)
+    answer = program.answer(240)
     wait_for("no worker", lambda: not ray.live("worker"), 120)
 
-    assert answer == "[0, 1, 4]\n"
+    assert answer == "[0, 1, 4]"
     assert operator.log("one:.*Adding 2 nodes of type small")
     assert operator.log("one:.*Removing .*idle")
     ray.wait_running()

@@ -31,7 +31,7 @@ def test_an_edit_of_a_worker_type_rolls_that_type_while_its_tasks_end(life: Life
     head, before = ray.live("head"), ray.live("worker")
     tasks = ray.start_python(SQUARES.format(tasks=2))
     wait_for(
-        "both tasks run", lambda: ray.python("print(ray.available_resources().get('CPU', 0))") == "0\n", 60
+        "both tasks run", lambda: ray.python("print(ray.available_resources().get('CPU', 0))") == "0", 60
     )
 
     set_mark(ray.small, "new")
@@ -39,7 +39,7 @@ def test_an_edit_of_a_worker_type_rolls_that_type_while_its_tasks_end(life: Life
     wait_for("it is upgrading", lambda: ray.condition("Upgrading").get("status") == "True")
     ray.wait_running()
 
-    assert tasks.result() == "[0, 1]\n", "a running task has its time"
+    assert tasks.answer() == "[0, 1]", "a running task has its time"
     assert ray.live("head") == head
     assert ray.live("worker").keys().isdisjoint(before)
     assert len(ray.live("worker")) == 2

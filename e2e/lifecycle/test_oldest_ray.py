@@ -36,10 +36,10 @@ def test_the_oldest_ray_scales_up_by_demand_and_down_by_drains(
     program = ray.start_python(TASKS)
     wait_for("a worker on its way in Ray's own words", lambda: "small" in pending(ray), 60)
     wait_for("two workers", lambda: len(ray.live("worker")) == 2, 60)
-    answer = program.result(240)
+    answer = program.answer(240)
     wait_for("no worker", lambda: not ray.live("worker"), 120)
 
-    assert answer == f"{OLDEST_RAY_VERSION} [0, 1]\n"
+    assert answer == f"{OLDEST_RAY_VERSION} [0, 1]"
     assert operator.log("old:.*Removing .*idle")
     ray.wait_running()
 

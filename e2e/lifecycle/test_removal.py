@@ -118,7 +118,7 @@ def test_an_idle_cluster_goes_to_sleep_but_not_while_somebody_is_connected(life:
     ray.start()
     somebody = ray.start_python("import time; time.sleep(50); print(len(ray.nodes()))")
 
-    answer = somebody.result().strip()
+    answer = somebody.answer()
     life.kubectl("wait", "raycluster", "one", "--for=condition=Suspended", "--timeout=120s")
 
     assert answer == "2"

@@ -71,7 +71,7 @@ def test_an_operator_that_is_killed_in_mid_scale_up_and_mid_drain_leaves_no_pod_
             running[0].wait()
         (life.folder / "second").mkdir()
         with operators(life.kubeconfig, life.folder / "second") as running:
-            assert [program.result(240) for program in programs] == ["1\n", "1\n"]
+            assert [program.answer(240) for program in programs] == ["1", "1"]
             wait_for("a drain", lambda: bool(running[0].log("Draining|Removing .*idle")), 120)
             running[0].send(signal.SIGKILL)
             running[0].wait()
@@ -117,11 +117,11 @@ def test_a_head_that_hangs_costs_no_other_cluster_anything_and_is_followed_again
     program = two.start_python(tasks(1, 1))
     wait_for("a worker of the sound one", lambda: bool(two.live("worker")), 20)
     wait_for("it is told", lambda: one.condition("Autoscaling").get("reason") == "GcsUnreachable", 40)
-    assert program.result(120) == "0\n"
+    assert program.answer(120) == "0"
 
     life.kubectl(*gcs, "CONT")
     wait_for("it is followed", lambda: one.condition("Autoscaling").get("status") == "True", 60)
-    assert one.python(tasks(1, 1)) == "0\n"
+    assert one.python(tasks(1, 1)) == "0"
     assert operator.log("one:.*does not answer.*no answer within 3 s")
     assert one.status()["autoscalerRetries"] == 0
 
@@ -142,7 +142,7 @@ def test_tasks_on_a_node_that_is_lost_are_done_elsewhere(life: Life, ray_nodes: 
     ray_nodes.kill_node(node)
     try:
         # Ray's own words on the lost node may come before it.
-        assert program.result(240).splitlines()[-1] == "1"
+        assert program.answer(240) == "1"
         assert lost not in ray.live()
     finally:
         ray_nodes.start_node(node)
@@ -161,5 +161,5 @@ def test_an_edit_in_mid_scale_up_is_followed_at_once(life: Life, operator: Opera
     ray.apply()
     wait_for("no more than the new limit", lambda: ray.types()["small"] <= 1, 120)
 
-    assert program.result(240) == "14\n"
+    assert program.answer(240) == "14"
     assert operator.log("one:.*of type other")

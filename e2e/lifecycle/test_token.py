@@ -34,7 +34,7 @@ def test_a_cluster_with_a_token_is_autoscaled_once_the_operator_may_read_it(
     assert "ray-token" in ray.condition("Autoscaling")["message"]
 
     life.kubectl("apply", "-f", str(REPOSITORY / "deploy" / "token-role.yaml"))
-    assert ray.python(TASKS) == "49\n"
+    assert ray.python(TASKS) == "49"
     wait_for("no worker", lambda: not ray.live("worker"), 60)
 
     nobody = ["exec", ray.head(), "--", "env", "-u", "RAY_AUTH_TOKEN", "ray", "status"]
