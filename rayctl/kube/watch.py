@@ -160,15 +160,13 @@ class Watch(Generic[V]):
             await self._follow()
         except Gone as error:
             self._list_first = True
+            self._note_trouble(limit)
             log.info("watch of %s: %s; listing again", self._target, error.words)
         except KubeError as error:
             # Whatever a server that answers thinks of our version: begin anew. One that is away knows it yet.
             self._list_first = self._list_first or not isinstance(error, Unreachable | Throttled)
             limit = _longest_wait(error)
-            if self._troubled and limit == LONGEST_WAIT:
-                # A server that has come back refuses everything until it knows who has which rights.
-                self._backoff.reset()
-            self._troubled = limit < LONGEST_WAIT
+            self._note_trouble(limit)
             self._note_problem(told(error))
         self.restarts += 1
         self.tried.set()
@@ -176,6 +174,15 @@ class Watch(Generic[V]):
         if self._streamed_for(now) >= HEALTHY_AFTER:
             self._backoff.reset()
         return self._backoff.next(limit)
+
+    def _note_trouble(self, limit: Seconds) -> None:
+        """Note how the server is. One that has come back is not left alone for as long as one that is away.
+
+        It refuses everything until it knows who has which rights, and has lost the history that we ask for.
+        """
+        if self._troubled and limit == LONGEST_WAIT:
+            self._backoff.reset()
+        self._troubled = limit < LONGEST_WAIT
 
     def _streamed_for(self, now: Monotonic) -> Seconds:
         return 0.0 if self._streaming_since is None else now - self._streaming_since

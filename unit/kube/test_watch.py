@@ -164,6 +164,23 @@ async def test_what_was_deleted_while_the_history_was_lost_is_gone(
     assert server.count("list", "pods") == 2
 
 
+async def test_a_server_that_comes_back_without_its_history_is_listed_anew_at_once(
+    server: FakeApiServer, client: KubeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch_module, "FIRST_WAIT", 0.05)
+    monkeypatch.setattr(watch_module, "LONGEST_WAIT_UNREACHABLE", 0.1)
+    server.objects.create(PLACE, a_pod("a"))
+    async with running(client) as watched:
+        await watched.until("a")
+        server.fail("watch", "pods", reset, times=24)  # aiohttp asks twice each time
+        server.cut_watches()
+        await comes_true(lambda: server.count("watch", "pods") >= 25)
+        server.objects.create(PLACE, a_pod("b"))
+        server.objects.compact()
+
+        await watched.until("a", "b")
+
+
 @pytest.mark.usefixtures("impatient")
 async def test_a_server_that_was_restored_from_a_backup_is_believed(
     server: FakeApiServer, client: KubeClient
