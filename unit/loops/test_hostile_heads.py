@@ -6,9 +6,10 @@ from itertools import count
 
 import pytest
 
+from rayctl.gcs import channel
 from rayctl.gcs.channel import Method
 from rayctl.loops import heads as heads_module
-from unit.fakes.gcs import Act, Context, FakeGcs, Serve, answer, lost
+from unit.fakes.gcs import Act, Context, FakeGcs, Serve, answer, hang, lost
 from unit.loops.conftest import World
 from unit.waiting import comes_true
 
@@ -58,6 +59,7 @@ def another_session_each_time(gcs: FakeGcs) -> None:
     ("arrange", "told"),
     [
         pytest.param(failing(answer(b"<html>")), "protobuf", id="garbage"),
+        pytest.param(failing(hang), "no answer within", id="no answer"),
         pytest.param(failing(lost), "Socket closed", id="answers that are lost"),
         pytest.param(failing(answer(bytes(17 * 2**20))), "larger than max", id="a huge answer"),
         pytest.param(failing(answer(b"\x0a\x02\x1a\x00" * 200_000)), "nodes", id="nodes without end"),
@@ -71,6 +73,7 @@ def another_session_each_time(gcs: FakeGcs) -> None:
 async def test_a_cluster_beside_a_head_that(
     world: World, monkeypatch: pytest.MonkeyPatch, arrange: Callable[[FakeGcs], None], told: str
 ) -> None:
+    monkeypatch.setattr(channel, "DEADLINE", 1.0)
     monkeypatch.setattr(heads_module, "PERIOD", 0.05)
     monkeypatch.setattr(heads_module, "FIRST_RETRY", 0.05)
     async with FakeGcs(session="hostile") as hostile:
