@@ -22,7 +22,7 @@ from rayctl.api.moment import Seconds
 from rayctl.clock import Clock
 from rayctl.kube.backoff import Backoff
 from rayctl.kube.config import Connection
-from rayctl.kube.errors import Garbled, Throttled, Unauthorized, Unreachable, refusal
+from rayctl.kube.errors import Garbled, KubeError, Throttled, Unauthorized, Unreachable, refusal
 from rayctl.kube.resource import Call, Verb
 
 CALL_TIMEOUT: Seconds = 30.0
@@ -75,6 +75,7 @@ class KubeClient:
         )
         tracing = aiohttp.TraceConfig()
         tracing.on_request_headers_sent.append(_ask_guard)
+        tracing.on_request_chunk_sent.append(_ask_guard)
         self._session = aiohttp.ClientSession(
             connector=self._connector,
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -162,6 +163,8 @@ class KubeClient:
                 code = answer.status
                 return _checked(call, answer, body)
         except (aiohttp.ClientError, OSError) as error:
+            if isinstance(error.__cause__, KubeError):  # the guard's, in the task that writes the body
+                raise error.__cause__ from None
             raise Unreachable(call, _text(error)) from error
         finally:
             self._on_call(call.verb, call.kind, code, self._clock.monotonic() - began)
@@ -229,10 +232,12 @@ def _checked(call: Call, answer: aiohttp.ClientResponse, body: bytes) -> bytes:
 
 
 async def _ask_guard(
-    _session: aiohttp.ClientSession, context: SimpleNamespace, _headers: aiohttp.TraceRequestHeadersSentParams
+    _session: aiohttp.ClientSession,
+    context: SimpleNamespace,
+    _sent: aiohttp.TraceRequestHeadersSentParams | aiohttp.TraceRequestChunkSentParams,
 ) -> None:
-    # aiohttp calls this between having a connection and writing to it: a process that was stopped while it
-    # waited for the connection finds out here that its lease ran out.
+    # aiohttp calls this when it has a connection, and again before a body is written, which goes out together
+    # with the headers: a process that was stopped before either finds out here that its lease ran out.
     guard, call = context.trace_request_ctx
     if guard is not None:
         guard(call)

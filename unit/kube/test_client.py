@@ -136,6 +136,24 @@ async def test_a_guard_is_asked_in_the_moment_before_the_request_leaves(
     await client.send(CREATE)  # the connection that was given up does no harm
 
 
+async def test_a_guard_is_asked_again_before_a_body_leaves_which_headers_wait_for(
+    server: FakeApiServer, client: KubeClient
+) -> None:
+    asked = 0
+
+    def refuse_the_second_time(call: Call) -> None:
+        nonlocal asked
+        asked += 1
+        if asked > 1:
+            raise Fenced(call, "no")
+
+    with pytest.raises(Fenced):
+        await client.send(CREATE, guard=refuse_the_second_time)
+
+    await client.send(LIST)
+    assert [one.verb for one in server.asked] == ["list"]
+
+
 async def test_proxies_of_the_environment_are_not_used(
     server: FakeApiServer, client: KubeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
