@@ -19,6 +19,13 @@ from e2e.terminal import REPOSITORY
 
 CRD = str(REPOSITORY / "crd" / "raycluster.yaml")
 IMAGE = "rayproject/ray:2.60.0"
+SAID = "said: "
+BEGIN = f"""\
+import builtins, ray
+print = lambda *said, **how: builtins.print({SAID!r}, *said, **how, flush=True)
+ray.init("auto", log_to_driver=False, logging_level="ERROR")
+"""
+"""What each program begins with: Ray prints lines of its own, before and after what the program prints."""
 READY_WITHIN = 180.0
 """Seconds: for Ray to start on a busy machine."""
 
@@ -166,17 +173,15 @@ class Ray:
         return bool(current and status.get("phase") == "Running")
 
     def python(self, program: str) -> str:
-        """Run a Python program on the head and return the last line that it prints: Ray may say more before."""
-        begin = "import ray; ray.init('auto', log_to_driver=False, logging_level='ERROR')\n"
-        printed = self.life.kubectl("exec", "-i", self.head(), "--", "python", "-", stdin=begin + program)
-        return last_line(printed)
+        """Run a Python program on the head and return the last line that it prints."""
+        words = ("exec", "-i", self.head(), "--", "python", "-")
+        return last_line(self.life.kubectl(*words, stdin=BEGIN + program))
 
     def start_python(self, program: str) -> Program:
         """Start a Python program on the head."""
-        begin = "import ray; ray.init('auto', log_to_driver=False, logging_level='ERROR')\n"
         words = ["kubectl", "-n", self.life.namespace, "exec", "-i", self.head(), "--", "python", "-"]
         with TemporaryFile("w+") as file:
-            file.write(begin + program)
+            file.write(BEGIN + program)
             file.seek(0)
             printed = self.life.folder / f"{self.name}-{next(self._numbers)}.printed"
             with printed.open("wb") as sink:
@@ -215,13 +220,14 @@ class Program:
         return self.printed()
 
     def answer(self, timeout: float = 120) -> str:
-        """Wait for its end and return the last line that it printed: Ray may have said more before."""
+        """Wait for its end and return the last line that it printed itself."""
         return last_line(self.result(timeout))
 
 
-def last_line(text: str) -> str:
-    """Return the last line of a text, '' where there is none."""
-    return next(reversed(text.splitlines()), "")
+def last_line(printed: str) -> str:
+    """Return the last line that a program printed itself, '' where there is none."""
+    said = [line.removeprefix(SAID).strip() for line in printed.splitlines() if line.startswith(SAID)]
+    return said[-1] if said else ""
 
 
 def same_containers(before: Mapping[str, str], after: Mapping[str, str]) -> bool:

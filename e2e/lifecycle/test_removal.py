@@ -19,7 +19,7 @@ def where(seconds):
     yield "It ran on " + os.environ["RAY_CLOUD_INSTANCE_ID"]
 
 for said in where.remote({seconds}):
-    print(ray.get(said), flush=True)
+    print(ray.get(said))
 """
 
 
@@ -31,9 +31,8 @@ def start_task(ray: Ray, seconds: int, needs: str = "") -> Program:
 
 
 def where_it_ran(program: Program) -> str:
-    """Wait for a program's end and return the worker that its task ended on, or all that was said instead."""
-    said = program.result()
-    return next((line[len(RAN) :] for line in said.splitlines() if line.startswith(RAN)), said)
+    """Wait for a program's end and return the worker that its task ended on, or what was said instead."""
+    return program.answer().removeprefix(RAN)
 
 
 def test_of_two_workers_the_idle_one_goes_and_the_busy_one_ends_its_task(life: Life) -> None:
