@@ -40,7 +40,7 @@ lint: setup ## Formatting, style, types, import contracts, dead code
 	$(BIN)/vulture rayctl crd unit e2e bench --min-confidence 80
 	$(BIN)/python crd/generate.py --check
 
-unit: setup ## No cluster, under a minute
+unit: setup ## No cluster, about a minute
 	$(BIN)/pytest unit -n $(PARALLEL)
 
 integration: setup ## Against a real kube-apiserver, and a real Ray head
