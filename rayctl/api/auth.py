@@ -44,12 +44,7 @@ NO_AUTH = Auth()
 
 def parse_auth(reader: Reader) -> Auth:
     """Return what ``spec.auth`` says; what is wrong with it is noted."""
-    text = reader.text("mode", AuthMode.DISABLED)
-    try:
-        mode = AuthMode(text)
-    except ValueError:
-        reader.wrong("mode", f"{shown(text)} is no mode", f"write one of {', '.join(AuthMode)}")
-        mode = AuthMode.DISABLED
+    mode = reader.choice("mode", AuthMode.DISABLED, "mode")
     secret = reader.text("secretName")
     if mode is AuthMode.TOKEN and not _NAME.fullmatch(secret):
         reader.wrong(

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from enum import StrEnum
+from typing import TypeAlias, TypeVar
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 Document: TypeAlias = dict[str, Json]
@@ -46,6 +47,9 @@ class SpecError(ValueError):
     def __init__(self, fields: tuple[FieldError, ...]) -> None:
         super().__init__("; ".join(map(str, fields)))
         self.fields = fields
+
+
+E = TypeVar("E", bound=StrEnum)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,16 @@ class Reader:
             return value
         self.wrong(key, f"{_kind(value)} where a string is needed", "put it in quotes")
         return default
+
+    def choice(self, key: str, default: E, kind: str) -> E:
+        """Return one of the words of ``default``'s enumeration; each of them is a ``kind``."""
+        words = type(default)
+        text = self.text(key, default)
+        try:
+            return words(text)
+        except ValueError:
+            self.wrong(key, f"{shown(text)} is no {kind}", f"write one of {', '.join(words)}")
+            return default
 
     def flag(self, key: str, *, default: bool = False) -> bool:
         """Return a boolean field."""

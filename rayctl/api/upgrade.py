@@ -55,12 +55,7 @@ DEFAULT_UPGRADE = UpgradeStrategy()
 
 def parse_strategy(reader: Reader) -> UpgradeStrategy:
     """Return the strategy that a mapping describes, with defaults; notes what is wrong in the reader."""
-    text = reader.text("type", UpgradeType.ROLLING_UPDATE)
-    try:
-        kind = UpgradeType(text)
-    except ValueError:
-        reader.wrong("type", f"{shown(text)} is no strategy", f"write one of {', '.join(UpgradeType)}")
-        kind = UpgradeType.ROLLING_UPDATE
+    kind = reader.choice("type", UpgradeType.ROLLING_UPDATE, "strategy")
     return UpgradeStrategy(
         kind,
         _parse_share(reader, "maxUnavailable", DEFAULT_UPGRADE.max_unavailable),
