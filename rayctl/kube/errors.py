@@ -122,6 +122,11 @@ class Throttled(Refused):
         self.retry_after = retry_after
 
 
+def may_have_taken_effect(error: KubeError) -> bool:
+    """Return whether a write that failed so may have been carried out all the same."""
+    return isinstance(error, Unreachable | Garbled | ServerFault)
+
+
 def told(error: KubeError) -> str:
     """Return what an error says to people; of a missing right, what to grant."""
     right = error.missing_right() if isinstance(error, Forbidden) else None

@@ -7,6 +7,7 @@ is asked again in the moment before the request leaves, since the process may ha
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
@@ -25,6 +26,8 @@ from rayctl.kube.resource import EVENTS, PODS, RAYCLUSTERS, SERVICES, Call, Cont
 
 T = TypeVar("T")
 
+_ANSWERED_WITHIN: Seconds = 0.5
+
 
 class Writer:
     """Writes for whoever leads. All methods raise KubeError, Fenced among them."""
@@ -40,11 +43,24 @@ class Writer:
         self._read_cluster = read_cluster
         self._valid_until = valid_until
         self._clock = clock
+        self._under_way: set[asyncio.Task[Wire]] = set()
 
     @property
     def is_open(self) -> bool:
         """Whether a write would leave now: for whoever tells something to Ray, which knows of no leaders."""
         return self._valid_until() > self._clock.monotonic()
+
+    async def finish(self) -> None:
+        """Return when all that was sent has its answer, at most half a second later.
+
+        A request is not taken back when its sender is cancelled: the API server may have it, and whoever
+        leads next should find it done, not see it come to pass afterwards.
+        """
+        if not self._under_way:
+            return
+        _, late = await asyncio.wait(self._under_way, timeout=_ANSWERED_WITHIN)
+        for sending in late:
+            sending.cancel()
 
     async def create_pod(self, namespace: str, manifest: Document) -> PodView:
         """Create a pod.
@@ -182,7 +198,12 @@ class Writer:
 
     async def _send(self, call: Call) -> Wire:
         left = self._check(call)
-        return await self._client.send(call, timeout=min(CALL_TIMEOUT, left), guard=self._check)
+        sending = asyncio.create_task(
+            self._client.send(call, timeout=min(CALL_TIMEOUT, left), guard=self._check)
+        )
+        self._under_way.add(sending)
+        sending.add_done_callback(self._under_way.discard)
+        return await asyncio.shield(sending)
 
     def _check(self, call: Call) -> Seconds:
         """Return how long we may still act."""

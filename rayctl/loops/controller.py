@@ -179,6 +179,7 @@ class Controller:
             self._tell(view, refusal.notes, log)
             await self._finish(view, state, refusal, log)
             return False
+        await self._executor.ask_after(key, state)
         seen = self._observe(view, view.spec, state)
         wishes = self._autoscaler.wishes(view.spec, seen.pods)
         decision = decide(view.spec, seen, wishes.targets, self._clock.wall(), wishes.leave)

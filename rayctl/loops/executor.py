@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import assert_never
@@ -28,7 +29,14 @@ from rayctl.core.reconcile.actions import (
 from rayctl.core.reconcile.seen import Drain
 from rayctl.gcs.errors import GcsError
 from rayctl.kube.cache import Cache
-from rayctl.kube.errors import AlreadyExists, Forbidden, Invalid, KubeError
+from rayctl.kube.errors import (
+    AlreadyExists,
+    Forbidden,
+    Invalid,
+    KubeError,
+    NotFound,
+    may_have_taken_effect,
+)
 from rayctl.kube.writer import Writer
 from rayctl.loops.autoscaler import Autoscaler
 from rayctl.loops.heads import Heads
@@ -83,6 +91,20 @@ class Executor:
                 for action in wave:
                     group.create_task(one(action))
         return Outcome(tuple(run.notes), run.failure)
+
+    async def ask_after(self, key: ClusterKey, state: ClusterState) -> None:
+        """Find out what became of creations that nobody knows of: a pass without them decides wrongly.
+
+        What is seen in the cache needs no asking; a pod that was made is put there.
+
+        Raises:
+            KubeError: it still is not known.
+        """
+        state.unsure -= {pod.name for pod in self._cache.list_pods(key)}
+        for name in sorted(state.unsure):
+            with suppress(NotFound):
+                self._cache.accept(await self._writer.read_pod(key.namespace, name))
+            state.unsure.discard(name)
 
 
 def _waves(actions: tuple[Action, ...]) -> Iterator[tuple[Action, ...]]:
@@ -155,6 +177,8 @@ class _Run:
                     assert_never(action)
         except KubeError as error:
             self.failure = self.failure or error
+            if isinstance(action, CreatePod) and may_have_taken_effect(error):
+                self._state.unsure.add(action.name)
 
     async def _create(self, action: CreatePod) -> None:
         kind = action.slot.pod_type

@@ -38,6 +38,8 @@ class ClusterState:
     """Drains that were asked for, by the pod's UID. A new leader finds them in what Ray says."""
     left: dict[PodName, Monotonic] = field(default_factory=dict)
     """Pods that were deleted and are gone, and since when: their successors get other names."""
+    unsure: set[PodName] = field(default_factory=set)
+    """Pods whose creation failed in a way that tells not whether they were made."""
     _leaving: dict[Uid, PodName] = field(default_factory=dict)
     told: frozenset[Note] = frozenset()
     """What is told already for as long as it stays so."""

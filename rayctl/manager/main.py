@@ -91,7 +91,7 @@ async def _run(settings: Settings) -> None:
         telemetry = Telemetry(events, metrics, traces)
         controller = Controller(cache, heads, autoscaler, writer, executor, clock, telemetry)
         signs = Signs(writer, store, leadership, clock)
-        lead = _leading(settings, where.pod, signs, events, controller, metrics)
+        lead = _leading(settings, where.pod, writer, signs, events, controller, metrics)
         health = HealthServer(
             settings.health_port,
             healthy=lambda: "" if cache.healthy() else "a watch is stuck",
@@ -125,6 +125,7 @@ def _remarks(leadership: Leadership, cache: Cache) -> Iterator[str]:
 def _leading(
     settings: Settings,
     place: str,
+    writer: Writer,
     signs: Signs,
     events: Events,
     controller: Controller,
@@ -142,5 +143,6 @@ def _leading(
                 group.create_task(signs.show(place, pod), name="signs")
         finally:
             metrics.leading(leads=False)
+            await writer.finish()
 
     return lead

@@ -248,6 +248,16 @@ def hang(seconds: float = 3600.0) -> Any:
     return act
 
 
+def slow(seconds: float) -> Any:
+    """What was asked is done and answered after so long, whoever waits for it."""
+
+    async def act(request: web.Request, serve: Handler) -> web.StreamResponse:
+        await asyncio.sleep(seconds)
+        return await serve(request)
+
+    return act
+
+
 async def reset(request: web.Request, _serve: Handler) -> web.StreamResponse:
     """The connection is reset, and nothing done."""
     assert request.transport is not None

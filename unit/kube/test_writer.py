@@ -11,7 +11,9 @@ from rayctl.kube.client import CALL_TIMEOUT, KubeClient
 from rayctl.kube.errors import Conflict, Fenced, Throttled, Unreachable
 from rayctl.kube.writer import Writer
 from unit.builders import a_pod_config
-from unit.fakes.apiserver import FakeApiServer, answer, hang
+from unit.fakes.apiserver import FakeApiServer, answer, hang, slow
+from unit.fakes.objects import Place
+from unit.waiting import comes_true
 
 CLOCK = SystemClock()
 POD = a_pod_config(metadata={"name": "a"})
@@ -79,6 +81,34 @@ async def test_a_lease_that_is_renewed_meanwhile_lets_writes_go_on(client: KubeC
     await asyncio.sleep(0.25)
 
     assert (await writer.read_pod("ray", PodName("a"))).name == "a"
+
+
+async def test_what_was_sent_is_waited_for_though_its_sender_has_given_up(
+    server: FakeApiServer, client: KubeClient
+) -> None:
+    server.fail("create", "pods", slow(0.2))
+    writer = a_writer(client, 10)
+    sender = asyncio.create_task(writer.create_pod("ray", POD))
+    await comes_true(lambda: server.count("create", "pods"))
+
+    sender.cancel()
+    await writer.finish()
+
+    assert sender.cancelled()
+    assert server.objects.get(Place("pods", "ray", "a"))
+
+
+async def test_an_answer_that_does_not_come_is_not_waited_for(
+    server: FakeApiServer, client: KubeClient
+) -> None:
+    server.fail("create", "pods", hang())
+    writer = a_writer(client, CALL_TIMEOUT)
+    sender = asyncio.create_task(writer.create_pod("ray", POD))
+    await comes_true(lambda: server.count("create", "pods"))
+
+    sender.cancel()
+    async with asyncio.timeout(CALL_TIMEOUT / 2):
+        await writer.finish()
 
 
 async def test_a_conflict_does_not_make_a_pod_gone_that_is_there(

@@ -111,3 +111,28 @@ def test_workers_that_leave_for_a_lowered_maximum_get_no_successors_though_they_
 
     assert workers(world) == []
     settled(world)
+
+
+def test_a_creation_of_which_nobody_knows_is_not_made_up_for_by_another_pod(world: World) -> None:
+    world.user.create(ONE, 0)
+    world.run(10.0)
+    world.user.restart(ONE, 1)
+    world.run(200.0)  # the names of pods that are gone are forgotten by then, their numbers with them
+    for replica in world.replicas:
+        replica.line.lags["pods"] = 1.0
+    world.armed += [
+        Arming(Fate.FAULT, Verb.CREATE, "pods", times=3),
+        Arming(Fate.UNANSWERED, Verb.CREATE, "pods"),
+    ]
+
+    world.user.restart(ONE, 1)
+    world.run(1.0)
+    assert not world.server.pods, "the head that was is gone, and nobody has heard of it yet"
+    world.user.set(ONE, "maxWorkers", 7)
+    heads = 0
+    for _ in range(100):
+        world.run(0.1)
+        heads = max(heads, sum(not pod.deleting for pod in world.server.pods.values()))
+
+    assert heads == 1
+    settled(world)
