@@ -50,8 +50,8 @@ e2e: setup ## On real nodes with real Ray
 	$(BIN)/pytest e2e -m nodes --timeout 900 -n $(PARALLEL) --dist loadfile
 
 .PHONY: faults
-faults: setup ## Seeded faults on a real control plane, and a checker of its records (FAULTS=10000 SEED=1)
-	$(BIN)/python -m e2e.faults --faults $(FAULTS) $(if $(SEED),--seed $(SEED))
+faults: setup ## Seeded faults on a real control plane, and a checker of its records (FAULTS=10000 SEED=1 REAL=1)
+	$(BIN)/python -m e2e.faults --faults $(FAULTS) $(if $(SEED),--seed $(SEED)) $(if $(REAL),--real)
 
 ##@ The test bed
 .PHONY: bed-up bed-down bed-status
@@ -106,6 +106,7 @@ bench: setup ## Measure the operator beside a bare client, on fake nodes; with R
 	$(BIN)/python -m bench.scaling
 	$(BIN)/python -m bench.reconcile
 	$(BIN)/python -m bench.demand
+	$(BIN)/python -m bench.outage
 	$(BIN)/python -m bench.handover --trials 10
 
 clean: ## Remove .venv and what tools left

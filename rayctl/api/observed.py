@@ -94,8 +94,11 @@ class ClusterView(msgspec.Struct, frozen=True, kw_only=True):
     generation: int
     deleting: bool
     spec: RayCluster | SpecError
+    """The last one that could be understood; where none is known, what is wrong with the one that it has."""
     status: RayClusterStatus
     """The status that is stored, whoever wrote it; an empty one where there is none."""
+    refused: SpecError | None = None
+    """What is wrong with the spec that it has, where ``spec`` is one before it."""
 
 
 View: TypeAlias = PodView | ServiceView | ClusterView

@@ -229,11 +229,13 @@ def service_view(body: Wire) -> ServiceView:
 class ClusterReader:
     """Reads RayClusters. A spec is understood once, however often the status beside it changes.
 
-    What was understood is kept for as long as somebody else holds it.
+    What was understood is kept for as long as somebody else holds it. Whoever holds what was read last is
+    given its spec again where the next one cannot be understood.
     """
 
     def __init__(self) -> None:
         self._known: WeakValueDictionary[tuple[str, int, int], RayCluster | SpecError] = WeakValueDictionary()
+        self._last: WeakValueDictionary[str, RayCluster] = WeakValueDictionary()
 
     def __call__(self, body: Wire) -> ClusterView:
         """Return a RayCluster, or what is wrong with it."""
@@ -244,6 +246,11 @@ class ClusterReader:
         spec = self._known.get((meta.uid, meta.generation, marks))
         if spec is None:
             spec = self._known[meta.uid, meta.generation, marks] = _parse(read(body, dict))
+        refused: SpecError | None = None
+        if isinstance(spec, RayCluster):
+            self._last[meta.uid] = spec
+        elif meta.uid in self._last:
+            refused, spec = spec, self._last[meta.uid]
         return ClusterView(
             key=ClusterKey(sys.intern(meta.namespace), sys.intern(meta.name)),
             uid=Uid(meta.uid),
@@ -252,6 +259,7 @@ class ClusterReader:
             deleting=meta.deletion_timestamp is not None,
             spec=spec,
             status=parse_status(found.status if isinstance(found.status, dict) else {}),
+            refused=refused,
         )
 
 

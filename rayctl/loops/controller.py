@@ -183,6 +183,8 @@ class Controller:
         seen = self._observe(view, view.spec, state)
         wishes = self._autoscaler.wishes(view.spec, seen.pods)
         decision = decide(view.spec, seen, wishes.targets, self._clock.wall(), wishes.leave)
+        if view.refused is not None:
+            decision = refuse(view, view.refused, decision)
         self._tell(view, decision.notes, log)
         self._tell(view, [note for note in decision.standing if note not in state.told], log)
         state.told = frozenset(decision.standing)

@@ -238,6 +238,24 @@ def test_it_is_understood_anew_when_anything_changes_that_is_read_of_it(changes:
     assert changed.spec != first.spec
 
 
+def test_a_spec_that_is_not_understood_leaves_the_last_one_that_was_for_as_long_as_anybody_holds_it() -> None:
+    reader = ClusterReader()
+    views = [reader(a_cluster(generation=1))]
+    spec = views[0].spec
+
+    views = [reader(a_cluster(generation=number, spec={"maxWorkers": -number})) for number in (2, 3)]
+    mended = reader(a_cluster(generation=4, spec={"maxWorkers": 9}))
+
+    assert [view.spec for view in views] == [spec, spec]
+    assert [view.generation for view in views] == [2, 3]
+    assert "spec.maxWorkers" in str(views[1].refused)
+    assert (mended.refused, mended.spec == spec) == (None, False)
+    del spec, mended
+    views.clear()
+    gc.collect()
+    assert isinstance(reader(a_cluster(generation=5, spec={"maxWorkers": -5})).spec, SpecError)
+
+
 def test_a_label_is_not_taken_for_an_annotation() -> None:
     reader = ClusterReader()
     first = reader(a_cluster(labels={"try": "again"}))

@@ -231,6 +231,35 @@ async def test_a_spec_that_cannot_be_understood_is_told_in_its_status(world: Wor
     assert not world.pods("odd")
 
 
+async def test_a_wrong_edit_leaves_a_cluster_as_it_was_and_what_ends_there_is_replaced(world: World) -> None:
+    place = Place("rayclusters", "ray", "one")
+    world.have("one", workers=2)
+    await comes_true(lambda: len(world.pods("one")) == 3)
+    world.make_ready("one")
+    await comes_true(lambda: world.status("one").get("phase") == "Running")
+    before = {pod["metadata"]["uid"]: pod["metadata"]["name"] for pod in world.pods("one")}
+
+    world.server.objects.merge(place, {"spec": {"headPodType": "none-such"}})
+    await comes_true(lambda: world.status("one")["phase"] == "Error")
+    worker = next(name for name in before.values() if "-head-" not in name)
+    failed = {"phase": "Failed", "conditions": [{"type": "Ready", "status": "False"}]}
+    world.server.objects.merge(Place("pods", "ray", worker), {"status": failed}, status=True)
+    await comes_true(lambda: len(before.keys() & {pod["metadata"]["uid"] for pod in world.pods("one")}) == 2)
+    await comes_true(lambda: len(world.pods("one")) == 3)
+    await comes_true(lambda: world.status("one")["readyWorkers"] == 1)
+
+    told = next(one for one in world.status("one")["conditions"] if one["type"] == "Accepted")
+    assert (told["status"], told["observedGeneration"]) == ("False", 2)
+    assert "spec.headPodType" in told["message"]
+    assert (world.status("one")["phase"], world.status("one")["observedGeneration"]) == ("Error", 1)
+    assert world.status("one")["desiredWorkers"] == 2
+
+    world.server.objects.merge(place, {"spec": {"headPodType": "head-node"}})
+    world.make_ready("one")
+    await comes_true(lambda: world.status("one")["phase"] == "Running")
+    assert world.status("one")["observedGeneration"] == 3
+
+
 async def test_a_quiet_cluster_costs_no_calls(world: World) -> None:
     world.have("one", workers=1)
     await comes_true(lambda: world.status("one").get("observedGeneration") == 1)

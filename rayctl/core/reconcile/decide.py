@@ -8,6 +8,7 @@ workers.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 
 from rayctl.api.document import SpecError
@@ -82,12 +83,19 @@ def decide(
     return _decision(work, running_status(cluster, seen, targets, removal, course), urgent=waits)
 
 
-def refuse(view: ClusterView, error: SpecError) -> Decision:
-    """Return the Decision for a RayCluster that cannot be understood: say so, touch nothing that runs."""
+def refuse(view: ClusterView, error: SpecError, meanwhile: Decision | None = None) -> Decision:
+    """Return the Decision for a RayCluster with a spec that cannot be understood: say so.
+
+    ``meanwhile`` is what the spec before it asks for. Where that is not known, nothing is touched that runs.
+    """
     known = view.status.find_condition(ConditionType.ACCEPTED)
     told = known is not None and known.message == str(error)
     notes = () if told else (Note(Reason.INVALID_SPEC, str(error), warning=True),)
-    return Decision(actions=(), status=refused_status(view, error), notes=notes)
+    if meanwhile is None:
+        return Decision((), refused_status(view, error, view.status), notes)
+    status = refused_status(view, error, meanwhile.status)
+    # Passes that act write no status, so its word alone would not keep this from being told by each of them.
+    return replace(meanwhile, status=status, standing=(*notes, *meanwhile.standing))
 
 
 def _decision(work: Worklist, status: RayClusterStatus, *, urgent: bool = False) -> Decision:

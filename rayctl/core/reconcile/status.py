@@ -45,8 +45,8 @@ class Course:
     """Whether the pass found nothing to do."""
 
 
-def refused_status(view: ClusterView, error: SpecError) -> RayClusterStatus:
-    """Return the status of a RayCluster that cannot be understood: only condition and phase change."""
+def refused_status(view: ClusterView, error: SpecError, status: RayClusterStatus) -> RayClusterStatus:
+    """Return ``status`` as that of a RayCluster with a spec that cannot be understood: it says so."""
     refusal = Condition(
         ConditionType.ACCEPTED,
         true=False,
@@ -54,8 +54,8 @@ def refused_status(view: ClusterView, error: SpecError) -> RayClusterStatus:
         message=str(error),
         observed_generation=view.generation,
     )
-    others = tuple(c for c in view.status.conditions if c.type != ConditionType.ACCEPTED)
-    return replace(view.status, phase=Phase.ERROR, conditions=(refusal, *others))
+    others = tuple(c for c in status.conditions if c.type != ConditionType.ACCEPTED)
+    return replace(status, phase=Phase.ERROR, conditions=(refusal, *others))
 
 
 def running_status(

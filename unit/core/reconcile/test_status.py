@@ -131,6 +131,32 @@ def test_a_spec_that_cannot_be_understood_touches_nothing_and_is_told_once() -> 
     assert again.notes == ()
 
 
+def test_a_wrong_edit_is_told_beside_what_the_spec_before_it_asks_for_and_not_by_each_pass() -> None:
+    error = SpecError((FieldError("spec.podTypes", "there is no pod type", "add one"),))
+    cluster = a_cluster(workers=1)
+    view = ClusterView(
+        key=KEY,
+        uid=UID,
+        resource_version=1,
+        generation=cluster.generation + 1,
+        deleting=False,
+        spec=cluster,
+        status=RayClusterStatus(),
+        refused=error,
+    )
+    meanwhile = pass_over(cluster, seen(cluster, a_pod("h", head=True)))
+
+    decision = refuse(view, error, meanwhile)
+
+    told = decision.status.find_condition("Accepted")
+    assert told is not None
+    assert (told.true, told.message, told.observed_generation) == (False, str(error), view.generation)
+    assert decision.status.phase == Phase.ERROR
+    assert decision.actions == meanwhile.actions != ()
+    assert decision.notes == meanwhile.notes
+    assert [note.text for note in decision.standing] == [str(error)]
+
+
 @pytest.mark.parametrize(
     ("fields", "true", "reason", "message"),
     [
