@@ -28,6 +28,7 @@ class Walkthrough:
         t.heading("The custom resource, a namespace, the operator")
         t.type("kubectl apply -f crd/raycluster.yaml")
         t.type(f"kubectl create namespace {NAMESPACE}")
+        t.type(f"kubectl label namespace {NAMESPACE} pod-security.kubernetes.io/enforce=restricted")
         t.type(f"kubectl -n {NAMESPACE} apply -f {operator}")
         if operator == OPERATOR:
             t.type(f"kubectl -n {NAMESPACE} rollout status deployment/ray-operator --timeout=180s")

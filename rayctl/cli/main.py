@@ -37,7 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="rayctl",
         description="Autoscaling Ray clusters on Kubernetes, described by RayClusters (cluster.ray.io/v1).",
-        epilog="rayctl COMMAND --help tells more about a command.",
+        epilog="rayctl COMMAND --help tells more about a command. Exit codes: 0 done, 1 failed, "
+        "2 wrong usage or no cluster to talk to, 3 no such RayCluster.",
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, summary in _COMMANDS.items():
@@ -46,8 +47,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if wanted:
             command = _load(name)
             command.add_flags(sub)
-            sub.set_defaults(run=command.run)
-    flags = parser.parse_args(words)
+            sub.set_defaults(run=command.run, parser=sub)
+    flags, unknown = parser.parse_known_args(words)
+    if unknown:  # told with the command's own usage
+        command = flags.parser
+        command.error(f"unrecognized arguments: {' '.join(unknown)}; {command.prog} --help lists them")
     return int(flags.run(flags))
 
 

@@ -132,6 +132,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--log-prefix",
         choices=[_AUTO, *(prefix.value for prefix in Prefix)],
         default=_AUTO,
+        metavar="|".join((_AUTO, *Prefix)),
         help="what stands before the colon of each line about a cluster: its name, or name and namespace as "
         "the operators of Ray 1.4 and later wrote; auto: the name where one namespace is watched, else both "
         "(default: %(default)s)",

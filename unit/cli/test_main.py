@@ -25,6 +25,16 @@ def test_an_unknown_command_is_bad_usage(capsys: pytest.CaptureFixture[str]) -> 
     assert "no-such-command" in capsys.readouterr().err
 
 
+def test_an_unknown_flag_is_bad_usage_of_its_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["operator", "--bogus"])
+
+    told = capsys.readouterr().err
+    assert ended.value.code == Exit.USAGE
+    assert "--lease-duration" in told
+    assert "unrecognized arguments: --bogus; rayctl operator --help" in told
+
+
 def test_version_tells_the_package_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["version"]) == Exit.DONE
     assert capsys.readouterr().out.startswith("rayctl ")

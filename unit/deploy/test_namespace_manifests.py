@@ -121,15 +121,27 @@ def commands_in(document: str) -> list[str]:
 
 
 def test_the_commands_of_the_docs_change_what_they_say() -> None:
-    operator, role = (
+    operator, role, token = (
         subprocess.run(["bash", "-c", command], cwd=REPOSITORY, capture_output=True, check=True).stdout
         for command in commands_in("operations.md")
     )
     deployment = next(part for part in yaml.safe_load_all(operator) if part["kind"] == "Deployment")
-    binding = next(part for part in yaml.safe_load_all(role) if part["kind"] == "RoleBinding")
+    bindings = [
+        next(part for part in yaml.safe_load_all(given) if part["kind"] == "RoleBinding")
+        for given in (role, token)
+    ]
 
     assert watched(deployment) == ("ray", "blue", "green")
-    assert [subject["namespace"] for subject in binding["subjects"]] == ["platform"]
+    assert [one["subjects"][0]["namespace"] for one in bindings] == ["platform", "ray-operator"]
+
+
+def test_the_arguments_in_a_manifests_comment_watch_what_it_says() -> None:
+    (said,) = re.findall(r"`args: (\[.*\])`", (DEPLOY / IN_ONE).read_text())
+    _, *flags = yaml.safe_load(said)
+    parser = argparse.ArgumentParser()
+    add_flags(parser)
+
+    assert settings_from(parser.parse_args(flags), {}).namespaces == ("ray", "blue")
 
 
 @pytest.mark.parametrize("name", [EVERYWHERE, IN_ONE])

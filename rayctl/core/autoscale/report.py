@@ -44,7 +44,7 @@ def monitoring_block(situation: Situation, outcome: Plan) -> tuple[Entry, ...]:
     living.sort(key=lambda worker: (worker.state is not WorkerState.HEAD, worker.ip, worker.pod))
     asked = situation.asked
     return (
-        Entry("\n".join(_status(situation, living)), debug=True),
+        Entry("\n".join(_status(situation, living))),
         Entry(f"Cluster resources: {_resources(living)}"),
         Entry(f"Node counts: {_node_counts(workers)}"),
         Entry(f"Placement group demands: {_gangs(asked.gangs)}"),

@@ -23,7 +23,14 @@ from rayctl.api.raycluster import PodType, RayCluster
 from rayctl.api.upgrade import UpgradeStrategy, UpgradeType
 from rayctl.core.build.metadata import pod_labels
 from rayctl.core.build.ray_start import gcs_port
-from rayctl.core.build.ray_version import Version, image_version, is_older, version_text
+from rayctl.core.build.ray_version import (
+    OLDEST_SCALED,
+    OLDEST_WITH_AGENT,
+    Version,
+    image_version,
+    is_older,
+    version_text,
+)
 
 _MOST = 20
 """Of one cluster: people read the first few."""
@@ -90,6 +97,13 @@ def _images(cluster: RayCluster) -> Iterator[str]:
     if len(versions) > 1:
         which = ", ".join(f"{version_text(version)} ({name})" for version, name in versions.items())
         yield f"spec.podTypes: Ray's nodes must be of one version, and the images are of {which}"
+    oldest = min(versions, default=OLDEST_SCALED)
+    if oldest < OLDEST_SCALED:
+        needed = version_text(OLDEST_SCALED)
+        text = f"spec.podTypes: Ray {version_text(oldest)} is not autoscaled, that takes {needed}"
+        if oldest < OLDEST_WITH_AGENT:
+            text += "; its pods become ready only with a readinessProbe of your own"
+        yield text
 
 
 def _pod_type(cluster: RayCluster, index: int, kind: PodType) -> Iterator[str]:

@@ -13,6 +13,12 @@ Version: TypeAlias = tuple[int, ...]
 HEALTH_OF_ALL: Version = (2, 53)
 """The oldest whose agent answers at ``/api/healthz``, for the raylet and, on the head, the GCS."""
 
+OLDEST_SCALED: Version = (2, 7)
+"""The oldest whose GCS tells an autoscaler outside of the head what waits."""
+
+OLDEST_WITH_AGENT: Version = (2,)
+"""The oldest whose agent tells of any health."""
+
 _IMAGE = re.compile(r"/ray(?:-ml|-llm)?:(\d+(?:\.\d+){1,2})(?![\d.])")
 
 

@@ -70,8 +70,7 @@ def test_the_block_of_the_seeds_example() -> None:
         "0.0 GiB/0.1 GiB object_store_memory\n"
         " - TimeSinceLastHeartbeat: Min=0 Mean=0 Max=0\n"
         "Worker node types:\n"
-        " - worker-nodes: 1",
-        debug=True,
+        " - worker-nodes: 1"
     )
     assert [(entry.text, entry.debug) for entry in block[2:]] == [
         ("Node counts: defaultdict(<class 'int'>, {'head-node': 1, 'worker-nodes': 1})", False),

@@ -83,6 +83,17 @@ def port(number: int, target: Any) -> list[dict[str, Any]]:
             id="two versions of Ray",
         ),
         pytest.param(
+            {"head": of_image("rayproject/ray:2.6.3"), "worker": of_image("mine")},
+            "spec.podTypes: Ray 2.6.3 is not autoscaled, that takes 2.7",
+            id="a Ray that does not tell what it needs",
+        ),
+        pytest.param(
+            {"head": of_image("rayproject/ray:1.13.0", "512Mi"), "worker": of_image("mine")},
+            "spec.podTypes: Ray 1.13.0 is not autoscaled, that takes 2.7; "
+            "its pods become ready only with a readinessProbe of your own",
+            id="a Ray of the old days",
+        ),
+        pytest.param(
             {"worker": {"rayResources": {"cpu": 4}}},
             "spec.podTypes[1].rayResources.cpu: a resource of yours; Ray's own is called CPU",
             id="a resource of Ray's, written small",
@@ -147,8 +158,8 @@ def test_it_is_told(given: dict[str, Any], odd: str) -> None:
             {"head": of_image("rayproject/ray:latest"), "worker": of_image("mine")}, id="no versions"
         ),
         pytest.param(
-            {"head": of_image("rayproject/ray:1.13.0", "512Mi"), "worker": of_image("mine")},
-            id="a head of the old days",
+            {"head": of_image("rayproject/ray:2.7.0"), "worker": of_image("mine")},
+            id="the oldest Ray that is scaled",
         ),
         pytest.param({"head": of_image("mine", None)}, id="a head without a limit"),
         pytest.param(
