@@ -82,7 +82,11 @@ class _Check:
 
     def __init__(self, history: History) -> None:
         self._history = history
-        self._by_revision = {one.revision: one for one in history.requests if one.effective and one.revision}
+        self._by_revision: dict[int, Request] = {}
+        """The request that made a revision. A patch that changes nothing is answered with an earlier one's."""
+        for one in history.requests:
+            if one.effective and one.revision:
+                self._by_revision.setdefault(one.revision, one)
         self._records = [self._record(change) for change in history.changes if change.key[0] == LEASES]
         self._revisions = [record.revision for record in self._records]
         self._clusters: dict[str, list[tuple[int, RayCluster | None]]] = defaultdict(list)

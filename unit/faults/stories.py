@@ -102,6 +102,12 @@ class Tale:
             code = 201 if verb == "create" else 200
             self._requests.append(Request(agent(by), verb, *where, code, self._revision))
 
+    def patched_in_vain(self, resource: str, name: str, by: str = HAND) -> None:
+        """Have a patch change nothing: the answer has the revision of whoever changed the object last."""
+        self.at += 0.5
+        where = (resource, name, self.at - 0.02, self.at - 0.01)
+        self._requests.append(Request(agent(by), "patch", *where, 200, self._revision))
+
     def refused(self, verb: str, resource: str, by: str) -> None:
         """Have a request be refused: it leaves no trace but in the audit log."""
         self.at += 0.5

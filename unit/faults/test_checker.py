@@ -54,6 +54,16 @@ def test_a_write_that_came_in_before_the_other_took_the_lease_and_was_stored_lat
     assert not broken(tale)
 
 
+def test_a_patch_that_changes_nothing_takes_no_record_from_who_wrote_it() -> None:
+    tale = Tale()
+    tale.cluster()
+    tale.lease(A)
+    tale.patched_in_vain("leases", "ray-operator")
+    tale.pod("head", kind="head")
+
+    assert not broken(tale)
+
+
 def test_a_write_longer_after_the_last_renewal_than_the_lease_lasts_is_found() -> None:
     tale = led_by_a()
     tale.at += 3.0
