@@ -189,13 +189,13 @@ class Autoscaler:
         finally:
             scaled.late = None
         scaled.rest = (cluster, tuple(pods), rest) if rest is not None else None
-        scaled.plan, scaled.life = made, nodes.life
-        scaled.made_at, scaled.made_for = now, cluster.generation
+        scaled.plan, scaled.made_at, scaled.made_for = made, now, cluster.generation
         leaving = {leave.pod for leave in made.leave}
         scaled.staying = {w.pod for w in situation.workers if w.state in _STAYING and w.pod not in leaving}
         told = feedback(situation, made, self._clock.wall().timestamp())
-        news = told if told != scaled.feedback else None
-        scaled.feedback = told
+        known_to_ray = scaled.feedback if scaled.life == nodes.life else None
+        news = told if told != known_to_ray else None
+        scaled.feedback, scaled.life = told, nodes.life
         self._log(cluster.key, scaled, block, now)
         news_of_plan = before is None or (before.targets, before.leave) != (made.targets, made.leave)
         left_out, scaled.left_out = scaled.left_out, answer.left_out > 0
@@ -209,6 +209,11 @@ class Autoscaler:
             if each.topic is not Topic.REMOVAL or each not in known  # Ray may take a while to let it go
         )
         return Tick(changed, busy, news, made.restore, notes)
+
+    def not_told(self, cluster: RayCluster) -> None:
+        """Note that the last report did not reach Ray: the next plan's is sent, also where it is the same."""
+        scaled = self._of(cluster)
+        scaled.feedback = scaled.rest = None
 
     def refused_pod(self, cluster: RayCluster, name: TypeName, message: str) -> None:
         """Note that the API server refused a pod of that type."""

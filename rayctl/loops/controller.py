@@ -120,12 +120,11 @@ class Controller:
         state = self._states.get(key, view.uid, view.generation, self._clock.monotonic())
         tick = await self._autoscaler.look(view.spec, self._own_pods(view, state), answer, nodes)
         self._tell(view, tick.notes, ClusterLog(_log, key))
-        if tick.feedback is not None:
-            await self._heads.report(key, tick.feedback)
-        if tick.restore:
-            await self._heads.restore(key, tick.restore)
         if tick.changed:
             self._changed(key)
+        has_news = tick.feedback is not None or bool(tick.restore)
+        if has_news and not await self._heads.tell(key, tick.feedback, tick.restore):
+            self._autoscaler.not_told(view.spec)
         return tick.busy
 
     async def _work(self) -> None:

@@ -84,6 +84,8 @@ class _Head:
     failures: int = 0
     reported: int = 0
     """The version of the last report."""
+    untold: str = ""
+    """Why the last report was not taken."""
     closely: bool = False
     sleepy: bool = False
     """Whether it matters for how long the whole cluster has been idle."""
@@ -169,27 +171,28 @@ class Heads:
         if head is not None and head.task is not None:
             head.task.cancel()
 
-    async def report(self, key: ClusterKey, news: Feedback) -> None:
-        """Have ``ray status`` show what is planned; Ray takes a report that is newer than its last.
+    async def tell(self, key: ClusterKey, news: Feedback | None, restore: Sequence[Demand]) -> bool:
+        """Have ``ray status`` show what is planned, and request resources again in the user's stead.
 
-        Raises:
-            GcsError: it could not be told.
+        Return whether Ray knows all of it now. What it does not take holds nothing up.
         """
         head = self._heads.get(key)
-        if head is not None:
-            # Beyond whatever a leader before this one has reported: Ray drops older ones without a word.
-            head.reported = max(head.reported + 1, int(self._clock.wall().timestamp() * 1000))
-            await head.gcs.report(news, head.reported)
-
-    async def restore(self, key: ClusterKey, request: Sequence[Demand]) -> None:
-        """Request resources again, in the user's stead.
-
-        Raises:
-            GcsError: it could not be told.
-        """
-        head = self._heads.get(key)
-        if head is not None:
-            await head.gcs.request_constraint(request)
+        if head is None:
+            return False
+        try:
+            if news is not None:
+                # Beyond whatever a leader before this one has reported: Ray drops older ones without a word.
+                head.reported = max(head.reported + 1, int(self._clock.wall().timestamp() * 1000))
+                await head.gcs.report(news, head.reported)
+            if restore:
+                await head.gcs.request_constraint(restore)
+        except GcsError as error:
+            if str(error) != head.untold:
+                ClusterLog(_log, key).info("what was planned could not be told to Ray: %s; trying on", error)
+            head.untold = str(error)
+            return False
+        head.untold = ""
+        return True
 
     async def drain(
         self, key: ClusterKey, node_id: NodeId, reason: DrainReason, why: str, deadline: datetime
@@ -209,7 +212,12 @@ class Heads:
         try:
             while True:
                 head.hurry.clear()
-                await self._look(key, head, log)
+                try:
+                    await self._look(key, head, log)
+                except Exception:
+                    # A fault of ours with one head must not end the asking of others: told, and tried again.
+                    head.failures += 1
+                    log.exception("Asking the head failed; trying on")
                 try:
                     async with asyncio.timeout(self._pause(head)):
                         await head.hurry.wait()
@@ -238,10 +246,7 @@ class Heads:
         head.view = ray_view(head.life, snapshot.nodes, self._clock.wall().timestamp(), wanted=wanted)
         try:
             head.busy = await self._answered(key, snapshot, head.view)
-        except GcsError as error:
-            log.info("what was planned could not be told to Ray: %s", error)
         except Exception:
-            # A fault of ours with one cluster must not end the others': it is told, and tried again.
             log.exception("Planning failed; trying again with the next answer")
         asked, head.asked = head.asked, False
         if asked or not isinstance(before, RayView) or _standing(before) != _standing(head.view):

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+import grpc
 import pytest
 
 from rayctl.api.raycluster import RayCluster
@@ -14,9 +15,11 @@ from rayctl.core.autoscale.minimum import Targets
 from rayctl.core.reconcile.actions import Decision
 from rayctl.core.reconcile.decide import decide
 from rayctl.core.reconcile.seen import Observed
+from rayctl.gcs.channel import Method
 from rayctl.loops import controller as controller_module
 from unit.builders import a_cluster_document
 from unit.fakes.apiserver import answer, lost
+from unit.fakes.gcs import Act, hang, refuse
 from unit.fakes.objects import Place
 from unit.loops.conftest import World
 from unit.waiting import comes_true
@@ -280,3 +283,19 @@ async def test_a_cluster_on_its_way_out_says_so(world: World) -> None:
     world.server.objects.merge(place, {"metadata": {"deletionTimestamp": "2026-01-01T00:00:30Z"}})
 
     await comes_true(lambda: world.status("one")["phase"] == "Terminating")
+
+
+@pytest.mark.parametrize(
+    "act", [refuse(grpc.StatusCode.RESOURCE_EXHAUSTED, "busy"), hang], ids=["refuses", "hangs"]
+)
+async def test_workers_come_although_ray_does_not_take_the_report_of_it(world: World, act: Act) -> None:
+    world.have("one", workers=0)
+    await comes_true(lambda: world.pods("one"))
+    world.make_ready("one")
+    await comes_true(lambda: world.ray.count(Method.READ_STATE) > 1)
+    world.ray.fail(Method.REPORT, act, times=2)
+
+    world.ray.ask({"CPU": 1.0})
+
+    await comes_true(lambda: len(world.pods("one")) == 2)
+    await comes_true(lambda: world.ray.count(Method.REPORT) > 2)

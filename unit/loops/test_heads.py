@@ -5,19 +5,21 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+import grpc
 import pytest
 
 from rayctl.api.names import ClusterKey
 from rayctl.clock import SystemClock
 from rayctl.core.autoscale.demand import DrainReason, NodeId, Snapshot
+from rayctl.core.autoscale.feedback import Feedback
 from rayctl.core.reconcile.seen import RayView, Silence
 from rayctl.gcs import protocol_pb2 as pb
 from rayctl.gcs.channel import Method
 from rayctl.gcs.client import GcsClient
-from rayctl.gcs.errors import GcsError, Unreachable
+from rayctl.gcs.errors import GcsError
 from rayctl.loops import heads as heads_module
 from rayctl.loops.heads import Heads
-from unit.fakes.gcs import FakeGcs
+from unit.fakes.gcs import FakeGcs, refuse
 from unit.waiting import comes_true
 
 KEY = ClusterKey("ray", "one")
@@ -124,17 +126,52 @@ async def test_a_silent_head_is_told_after_a_while_and_again_when_it_answers(
     assert "answers" in caplog.records[-1].getMessage()
 
 
-@pytest.mark.parametrize("fault", [ZeroDivisionError("ours"), Unreachable("the report was lost")])
 async def test_a_fault_with_one_answer_does_not_end_the_asking(
-    following: Following, fault: Exception, caplog: pytest.LogCaptureFixture
+    following: Following, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level("INFO", "rayctl.loops.heads")
-    following.fault = fault
+    following.fault = ZeroDivisionError("ours")
     await following.answered()
 
     await comes_true(lambda: following.answers >= 3)
 
-    assert str(fault) in caplog.text
+    assert "ours" in caplog.text
+
+
+async def test_a_fault_in_asking_one_head_ends_neither_its_asking_nor_that_of_others(
+    following: Following, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    ask, faults = GcsClient.read_state, iter([OverflowError("ours")] * 2)
+
+    async def fail_twice(client: GcsClient) -> Snapshot:
+        for fault in faults:
+            raise fault
+        return await ask(client)
+
+    monkeypatch.setattr(GcsClient, "read_state", fail_twice)
+    other = ClusterKey("ray", "two")
+
+    following.heads.follow(other, "first", following.ray.address, closely=False)
+    await following.answered()
+    await comes_true(
+        lambda: isinstance(
+            following.heads.follow(other, "first", following.ray.address, closely=False), RayView
+        )
+    )
+
+    assert caplog.text.count("Asking the head failed") == 2
+
+
+async def test_a_report_that_ray_does_not_take_is_told_once_and_is_no_error(
+    following: Following, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "rayctl.loops.heads")
+    await following.answered()
+    following.ray.fail(Method.REPORT, refuse(grpc.StatusCode.RESOURCE_EXHAUSTED, "busy"), times=2)
+
+    taken = [await following.heads.tell(KEY, Feedback(), ()) for _ in range(3)]
+
+    assert taken == [False, False, True]
+    assert caplog.text.count("could not be told") == 1
 
 
 async def test_another_life_of_the_head_is_asked_anew(following: Following) -> None:

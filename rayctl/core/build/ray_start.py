@@ -14,6 +14,7 @@ from rayctl.api.raycluster import PodType, RayCluster
 
 # One simple command that starts Ray: up to the operator that ends it, escaped characters skipped.
 _RAY_START = re.compile(r"\bray\s+start\b(?P<options>(?:[<>]&|&>|[^;&|\n\\]|\\.)*)", re.DOTALL)
+_LAST_PORT = 65535
 _MORE_FILES = "ulimit -n 65536 2>/dev/null || true"
 
 
@@ -81,8 +82,8 @@ def _default_worker(port: int) -> str:
 
 def _find_port(commands: Sequence[str], option: str, default: int) -> int:
     pattern = re.compile(rf"(?<!\S){option}(?:=|\s+)[\"']?(\d{{1,5}})(?!\d)")
-    found = (pattern.search(command) for command in commands)
-    return next((int(match[1]) for match in found if match), default)
+    found = (int(match[1]) for command in commands for match in pattern.finditer(command))
+    return next((port for port in found if 0 < port <= _LAST_PORT), default)
 
 
 def _has_option(options: str, option: str) -> bool:

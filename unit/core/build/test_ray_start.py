@@ -60,6 +60,8 @@ def test_other_commands_stay_as_they_are(command: str) -> None:
         pytest.param(("ray start --head --port '6380'",), 6380, id="quoted"),
         pytest.param(("ray stop", "ray start --head --dashboard-port=1 --port=7"), 7, id="among others"),
         pytest.param(("ray start --head --redis-port=1",), 6379, id="another option"),
+        pytest.param(("true --port=99999; ray start --head --port=7",), 7, id="after one that is none"),
+        pytest.param(("ray start --head --port=0",), 6379, id="one that Ray chooses"),
         pytest.param(('ray start --head --port="$PORT"',), 6379, id="not known before it runs"),
     ],
 )
