@@ -217,7 +217,7 @@ def _parse_condition(reader: Reader) -> Condition:
         since = (
             datetime.fromisoformat(reader.text("lastTransitionTime")).astimezone(UTC).replace(microsecond=0)
         )
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter of a time before the year 1, in UTC
         since = None
     return Condition(
         type=reader.text("type"),

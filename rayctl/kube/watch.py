@@ -249,6 +249,10 @@ class Watch(Generic[V]):
             name = _name_in(wire)
             log.error("%s %s cannot be read and is left out: %s", self._target.resource, name, error)  # noqa: TRY400
             return None
+        except Exception:
+            # A fault of ours with one object must not end the watch of all others.
+            log.exception("%s %s cannot be read and is left out", self._target.resource, _name_in(wire))
+            return None
 
     def _note_problem(self, problem: str) -> None:
         if problem == self.problem:

@@ -1,6 +1,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -84,8 +85,9 @@ def test_settling_twice_changes_nothing() -> None:
     assert settle(ready(true=True), once, NOW + timedelta(hours=1)) == once
 
 
-def test_a_time_that_cannot_be_read_counts_as_absent() -> None:
-    stored: Any = {"conditions": [{"type": "HeadReady", "status": "True", "lastTransitionTime": "yesterday"}]}
+@pytest.mark.parametrize("time", ["yesterday", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_time_that_cannot_be_read_counts_as_absent(time: str) -> None:
+    stored: Any = {"conditions": [{"type": "HeadReady", "status": "True", "lastTransitionTime": time}]}
 
     assert parse_status(stored).conditions == (Condition("HeadReady", True, ""),)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -15,7 +15,7 @@ from rayctl.clock import SystemClock
 from rayctl.kube import listing
 from rayctl.kube import watch as watch_module
 from rayctl.kube.client import KubeClient
-from rayctl.kube.decode import pod_view
+from rayctl.kube.decode import Wire, pod_view
 from rayctl.kube.listing import Target
 from rayctl.kube.resource import PODS
 from rayctl.kube.store import Scope, Store
@@ -39,10 +39,10 @@ def a_pod(name: str, **metadata: Any) -> dict[str, Any]:
 class Watched:
     """A watch of pods and what it fills."""
 
-    def __init__(self, client: KubeClient) -> None:
+    def __init__(self, client: KubeClient, decode: Callable[[Wire], PodView] = pod_view) -> None:
         self.store: Store[PodView] = Store(lambda _: None)
         target = Target(resource=PODS, namespace="ray", labels="ray-cluster-name")
-        self.watch: Watch[PodView] = Watch(client, target, pod_view, Scope(self.store, "ray"), SystemClock())
+        self.watch: Watch[PodView] = Watch(client, target, decode, Scope(self.store, "ray"), SystemClock())
 
     @property
     def names(self) -> list[str]:
@@ -53,8 +53,8 @@ class Watched:
 
 
 @asynccontextmanager
-async def running(client: KubeClient) -> AsyncIterator[Watched]:
-    watched = Watched(client)
+async def running(client: KubeClient, decode: Callable[[Wire], PodView] = pod_view) -> AsyncIterator[Watched]:
+    watched = Watched(client, decode)
     task = asyncio.create_task(watched.watch.run())
     try:
         yield watched
@@ -316,3 +316,23 @@ async def test_a_refresh_is_as_new_as_its_call_though_the_stream_lags(
         server._wake()
         await asyncio.sleep(0.1)  # the stream tells all of it again
         assert watched.names == ["b"]
+
+
+async def test_a_fault_of_ours_with_one_object_does_not_end_the_watch_of_others(
+    server: FakeApiServer, client: KubeClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    def decode(body: Wire) -> PodView:
+        view = pod_view(body)
+        if view.name in {"a", "c"}:
+            raise OverflowError("ours")
+        return view
+
+    server.objects.create(PLACE, a_pod("a"))
+    server.objects.create(PLACE, a_pod("b"))
+    async with running(client, decode) as watched:
+        await watched.until("b")
+        server.objects.create(PLACE, a_pod("c"))
+        server.objects.create(PLACE, a_pod("d"))
+        await watched.until("b", "d")
+
+    assert caplog.text.count("cannot be read and is left out") == 2
