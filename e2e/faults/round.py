@@ -24,6 +24,7 @@ from e2e.cluster.local import LocalCluster
 from e2e.faults.checker import NOT_SETTLED, Violation, check
 from e2e.faults.etcd import Recorder
 from e2e.faults.forked import Make
+from e2e.faults.ground import FAKE, Ground
 from e2e.faults.hands import Hands
 from e2e.faults.history import CLUSTERS, USER, Fault, History, requests_of
 from e2e.faults.kubelets import second_look
@@ -39,11 +40,6 @@ from rayctl.kube.config import Connection, Source
 from rayctl.kube.errors import KubeError
 
 REPLICAS = 3
-_BEGIN_WITHIN = 120.0
-_BETWEEN_FAULTS = (0.02, 0.42)
-_BETWEEN_DEEDS = (0.1, 0.8)
-_QUIET_WITHIN = 90.0
-"""A watch that was cut again and again is tried at most half a minute apart, and two in a row can fail."""
 _QUIET_FOR = 1.5
 """Seconds for which all is to be as it should: longer than what is written at most once a second."""
 
@@ -57,6 +53,7 @@ class Plan:
     faults: int
     make: Make = Make.SOUND
     weights: Mapping[Kind, int] = field(default_factory=lambda: WEIGHTS)
+    ground: Ground = FAKE
 
     @property
     def namespace(self) -> str:
@@ -92,19 +89,20 @@ async def run_round(bed: LocalCluster, plan: Plan, folder: Path) -> Result:
         recorder = Recorder(bed.control_plane.etcd, plan.namespace)
         await stack.enter_async_context(_running(recorder.run(), recorder.began))
         await stack.enter_async_context(_running(_keep_plane(bed)))
-        kubelet = await stack.enter_async_context(_client(bed, "kubelet"))
-        await stack.enter_async_context(_running(second_look(kubelet, plan.namespace, recorder)))
+        if plan.ground.is_played:
+            kubelet = await stack.enter_async_context(_client(bed, "kubelet"))
+            await stack.enter_async_context(_running(second_look(kubelet, plan.namespace, recorder)))
         lines = await stack.enter_async_context(_lines(bed, plan.dice("lines")))
         fleet = await stack.enter_async_context(replicas(lines, kubeconfig, plan.make, plan.dice("replicas")))
         user = await stack.enter_async_context(_client(bed, "workload"))
         admin = await stack.enter_async_context(_client(bed, "nemesis"))
         hands = Hands(admin, plan.namespace, bed.nodes())
         nemesis = Nemesis(bed, fleet, recorder, hands)
-        workload = Workload(user, plan.namespace, plan.dice("user"))
-        await _begin(workload, recorder)
+        workload = Workload(user, plan.namespace, plan.ground.size, plan.dice("user"))
+        await _begin(workload, recorder, plan.ground.begin_within)
         await _storm(plan, nemesis, workload, recorder)
         await _heal(fleet, hands)
-        quiet_after, left = await _quiet(recorder)
+        quiet_after, left = await _quiet(recorder, plan.ground.quiet_within)
     history = History(
         tuple(recorder.changes),
         requests_of(_audit(bed.audit_log, offset), plan.namespace),
@@ -122,10 +120,10 @@ async def run_round(bed: LocalCluster, plan: Plan, folder: Path) -> Result:
     )
 
 
-async def _begin(workload: Workload, recorder: Recorder) -> None:
+async def _begin(workload: Workload, recorder: Recorder, within: float) -> None:
     """Have the clusters that nobody touches be there as they should."""
     await workload.begin()
-    async with asyncio.timeout(_BEGIN_WITHIN):
+    async with asyncio.timeout(within):
         while not workload.steady <= recorder.names(CLUSTERS) or unsettled(recorder.state):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
 
@@ -136,7 +134,7 @@ async def _storm(plan: Plan, nemesis: Nemesis, workload: Workload, recorder: Rec
     async def work() -> None:
         pace = plan.dice("pace")
         while True:
-            await asyncio.sleep(pace.uniform(*_BETWEEN_DEEDS))
+            await asyncio.sleep(pace.uniform(*plan.ground.between_deeds))
             if done := await workload.act(recorder.state):
                 deeds.append(Fault(time.time(), USER + done))
 
@@ -145,7 +143,7 @@ async def _storm(plan: Plan, nemesis: Nemesis, workload: Workload, recorder: Rec
         async with asyncio.TaskGroup() as group:
             for _ in range(plan.faults):
                 group.create_task(nemesis.inflict(draw(rng, plan.weights)))
-                await asyncio.sleep(rng.uniform(*_BETWEEN_FAULTS))
+                await asyncio.sleep(rng.uniform(*plan.ground.between_faults))
 
     async with asyncio.TaskGroup() as group:
         busy = group.create_task(work())
@@ -165,10 +163,10 @@ async def _heal(fleet: list[Replica], hands: Hands) -> None:
             return
 
 
-async def _quiet(recorder: Recorder) -> tuple[float, tuple[Flaw, ...]]:
+async def _quiet(recorder: Recorder, within: float) -> tuple[float, tuple[Flaw, ...]]:
     """Wait until all is as it should be, and stays so; return after how long, and what is not."""
     began = since = time.monotonic()
-    while (now := time.monotonic()) - began < _QUIET_WITHIN:
+    while (now := time.monotonic()) - began < within:
         if unsettled(recorder.state):
             since = now
         elif now - since > _QUIET_FOR:

@@ -5,48 +5,31 @@ from __future__ import annotations
 import os
 import shutil
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from bench.figures import table
-from e2e.cluster import Profile, open_cluster
-from e2e.cluster.interface import UnsupportedError
 from e2e.cluster.local import LocalCluster
+from e2e.faults.ground import FAKE, Ground
 from e2e.faults.history import History
 from e2e.faults.nemesis import WEIGHTS
 from e2e.faults.round import Plan, Result, run_round
 from e2e.faults.story import story
 from e2e.terminal import REPOSITORY
 
-FAULTS_A_ROUND = 300
-_FAKE_NODES = 5
 _MOST_TOLD = 20
 """Violations of a round that are told; of each rule the first one whole."""
 
 
-@contextmanager
-def open_bed() -> Iterator[LocalCluster]:
-    """Give a control plane that is recorded, with fake nodes and our CRD."""
-    with open_cluster(Profile.APISERVER, fake_nodes=_FAKE_NODES, recorded=True) as bed:
-        if not isinstance(bed, LocalCluster):
-            raise UnsupportedError("faults need a bed of their own: unset CLUSTER")
-        os.environ |= (
-            bed.mark
-        )  # before the first replica: they are forked from one process, which has it then
-        bed.kubectl("apply", "-f", str(REPOSITORY / "crd" / "raycluster.yaml"))
-        bed.kubectl("wait", "--for=condition=Established", "crd/rayclusters.cluster.ray.io")
-        yield bed
-
-
 async def rounds(
-    bed: LocalCluster, seed: int, faults: int, folder: Path, *, first: int = 0
+    bed: LocalCluster, seed: int, faults: int, folder: Path, *, first: int = 0, ground: Ground = FAKE
 ) -> AsyncIterator[Result]:
     """Run rounds until so many faults were inflicted; tell each and give it, without its history."""
     number, left = first, faults
     while left > 0:
-        plan = Plan(seed, number, min(left + left // 10, FAULTS_A_ROUND))  # some find nothing to hit
+        some = min(left + left // 10, ground.faults_a_round)  # of which some find nothing to hit
+        plan = Plan(seed, number, some, ground=ground)
         place = folder / plan.namespace
         place.mkdir(parents=True)
         result = await run_round(bed, plan, place)
@@ -76,7 +59,10 @@ def _tell(result: Result) -> None:
         print(text.partition("\n")[0] if violation.rule in told else text, flush=True)
         told.add(violation.rule)
     if told:
-        print(f"again: python -m e2e.faults --seed {plan.seed} --round {plan.number} --faults {plan.faults}")
+        where = "" if plan.ground is FAKE else " --real"
+        print(
+            f"again: python -m e2e.faults --seed {plan.seed} --round {plan.number} --faults {plan.faults}{where}"
+        )
 
 
 def report(seed: int, results: Sequence[Result]) -> str:

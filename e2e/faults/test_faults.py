@@ -12,9 +12,10 @@ import pytest
 
 from e2e.cluster.local import LocalCluster
 from e2e.faults.forked import Make
+from e2e.faults.ground import FAKE
 from e2e.faults.nemesis import Blow, Kind
 from e2e.faults.round import Plan, Result, run_round
-from e2e.faults.run import open_bed, report, rounds
+from e2e.faults.run import report, rounds
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.timeout(600)]
 
@@ -32,7 +33,7 @@ BROKEN: Mapping[Make, tuple[Mapping[Kind, int], str]] = {
 @pytest.fixture(scope="module")
 def bed() -> Iterator[LocalCluster]:
     """A control plane whose writes are on record: it is killed and stopped, so it is nobody else's."""
-    with open_bed() as opened:
+    with FAKE.open() as opened:
         yield opened
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -16,11 +17,10 @@ from rayctl.kube.resource import RAYCLUSTERS, Call, ContentType, Verb
 
 STEADY = "steady"
 """What the names of clusters begin with that nobody touches."""
-_STEADY_WORKERS = {f"{STEADY}-0": 1, f"{STEADY}-1": 3}
-_MOST_CLUSTERS = 6
-_MOST_WORKERS = 5
 _PATIENCE = 3.0
 _AGAIN_AFTER = 0.5
+_GRACE = 5
+"""Seconds for a pod to end: nothing of worth runs in it."""
 _STRATEGIES: tuple[Mapping[str, Any], ...] = ({}, {"type": "Recreate"}, {"maxUnavailable": 1})
 
 
@@ -38,23 +38,42 @@ class Deed(StrEnum):
 _WEIGHTS = {Deed.CREATE: 4, Deed.EDIT: 4, Deed.RESTART: 2, Deed.SCALE: 5, Deed.SUSPEND: 2, Deed.DELETE: 2}
 
 
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much there may be at once."""
+
+    steady: Mapping[str, int]
+    """Name → workers of type a, of each cluster that nobody touches; the names begin with :data:`STEADY`."""
+    clusters: int
+    """Of all others together."""
+    workers: int
+    """Of type a in one cluster."""
+    workers_of_b: int
+    """Of type b in each cluster."""
+    images: Sequence[str]
+    """For edits to choose from; pods are made with the first one."""
+    requests: Mapping[str, str]
+    """Of each pod: resource → quantity."""
+
+
 class Workload:
     """One user with an administrator's rights and a seed."""
 
-    def __init__(self, client: KubeClient, namespace: str, rng: random.Random) -> None:
+    def __init__(self, client: KubeClient, namespace: str, size: Size, rng: random.Random) -> None:
         self._client = client
         self._namespace = namespace
+        self._size = size
         self._rng = rng
         self._made = 0
 
     @property
     def steady(self) -> frozenset[str]:
         """Names of the clusters that nobody touches."""
-        return frozenset(_STEADY_WORKERS)
+        return frozenset(self._size.steady)
 
     async def begin(self) -> None:
         """Make the clusters that nobody touches."""
-        for name, workers in _STEADY_WORKERS.items():
+        for name, workers in self._size.steady.items():
             while not await self._is_made(name, workers):  # noqa: ASYNC110  # nothing tells
                 await asyncio.sleep(_AGAIN_AFTER)
 
@@ -76,9 +95,9 @@ class Workload:
         ]
         mine = [one for one in there if not one.leaving]
         deed = self._rng.choices(list(_WEIGHTS), list(_WEIGHTS.values()))[0]
-        if not mine or (deed is Deed.CREATE and len(there) < _MOST_CLUSTERS):
+        if not mine or (deed is Deed.CREATE and len(there) < self._size.clusters):
             self._made += 1
-            return await self._tried(self._create(f"c{self._made}", self._rng.randint(0, _MOST_WORKERS)))
+            return await self._tried(self._create(f"c{self._made}", self._rng.randint(0, self._size.workers)))
         return await self._tried(self._change(deed, self._rng.choice(mine)))
 
     async def _tried(self, doing: Any) -> str:
@@ -98,7 +117,7 @@ class Workload:
                 await self._send(Verb.DELETE, cluster.name)
                 return f"delete {cluster.name}"
             case Deed.EDIT:
-                chosen["podConfig"] = _pod(f"ray:{self._rng.randint(1, 9)}")
+                chosen["podConfig"] = self._pod(self._rng.choice(self._size.images))
                 what = f"edit type {chosen['name']} of"
             case Deed.RESTART:
                 key = self._rng.choice((names.ANNOTATION_RESTARTED_AT, names.PREFIX_TYPE_RESTARTED_AT + "a"))
@@ -106,7 +125,7 @@ class Workload:
             case Deed.SUSPEND:
                 spec["suspend"] = not spec.get("suspend", False)
             case _:
-                workers = self._rng.randint(0, _MOST_WORKERS)
+                workers = self._rng.randint(0, self._size.workers)
                 kinds[1] |= {"minWorkers": workers, "maxWorkers": workers}
                 what = f"scale to {workers}"
         spec["podTypes"] = kinds
@@ -125,22 +144,29 @@ class Workload:
 
     def _spec(self, workers: int) -> dict[str, Any]:
         strategy = self._rng.choice(_STRATEGIES)
+        pod, b = self._pod(self._size.images[0]), self._size.workers_of_b
         return {
-            "maxWorkers": 2 * _MOST_WORKERS,
+            "maxWorkers": 2 * self._size.workers,
             "headPodType": "head",
             "drainTimeoutSeconds": self._rng.choice((0, 0, 1)),
             "podTypes": [
-                {"name": "head", "podConfig": _pod("ray:1")},
+                {"name": "head", "podConfig": pod},
                 {
                     "name": "a",
                     "minWorkers": workers,
                     "maxWorkers": workers,
                     "upgradeStrategy": dict(strategy),
-                    "podConfig": _pod("ray:1"),
+                    "podConfig": pod,
                 },
-                {"name": "b", "minWorkers": 1, "maxWorkers": 1, "podConfig": _pod("ray:1")},
+                {"name": "b", "minWorkers": b, "maxWorkers": b, "podConfig": pod},
             ],
         }
+
+    def _pod(self, image: str) -> dict[str, Any]:
+        resources = {"requests": dict(self._size.requests)}
+        container = {"name": "ray-node", "image": image, "resources": resources}
+        spec = {"containers": [container], "terminationGracePeriodSeconds": _GRACE}
+        return {"apiVersion": "v1", "kind": "Pod", "spec": spec}
 
     async def _send(self, verb: Verb, name: str, body: Any = None) -> None:
         kind = ContentType.MERGE if verb is Verb.PATCH else ContentType.JSON
@@ -153,9 +179,3 @@ class Workload:
             content_type=kind,
         )
         await self._client.send(call, timeout=_PATIENCE)
-
-
-def _pod(image: str) -> dict[str, Any]:
-    requests = {"cpu": "10m", "memory": "16Mi"}
-    container = {"name": "ray-node", "image": image, "resources": {"requests": requests}}
-    return {"apiVersion": "v1", "kind": "Pod", "spec": {"containers": [container]}}
