@@ -19,7 +19,7 @@ from rayctl.api.names import ClusterKey, PodName, Role, TypeName, Uid
 from rayctl.api.observed import PodView
 from rayctl.api.raycluster import RayCluster
 from rayctl.clock import Clock
-from rayctl.core.autoscale.block import refuse
+from rayctl.core.autoscale.block import fail, refuse
 from rayctl.core.autoscale.demand import Demand, Snapshot
 from rayctl.core.autoscale.feedback import Feedback, feedback
 from rayctl.core.autoscale.leave import Leave
@@ -223,10 +223,23 @@ class Autoscaler:
             at = self._clock.monotonic()
             scaled.note(lambda memory: replace(memory, blocks=refuse(memory.blocks, offer, message, at)))
 
-    def refused_drain(self, cluster: RayCluster, pod: PodName) -> None:
-        """Note that Ray refused to let an idle node go: it was not idle any more."""
-        at = self._clock.monotonic()
-        self._of(cluster).note(lambda memory: drain_refused(memory, pod, at))
+    def failed_pod(self, cluster: RayCluster, pod: PodView, why: str) -> None:
+        """Note that a pod ended, or was given up; one that had joined says nothing of its type."""
+        scaled = self._of(cluster)
+        offer = next((one for one in scaled.offers(cluster) if one.name == pod.pod_type), None)
+        if offer is not None and pod.role is Role.WORKER and pod.name not in scaled.memory.joined:
+            at = self._clock.monotonic()
+            scaled.note(lambda memory: replace(memory, blocks=fail(memory.blocks, offer, pod.name, why, at)))
+
+    def refused_drain(self, cluster: RayCluster, pod: PodView) -> None:
+        """Note that Ray refused to let an idle node go: it was not idle any more, and stays."""
+        scaled, at = self._of(cluster), self._clock.monotonic()
+        scaled.note(lambda memory: drain_refused(memory, pod.name, at))
+        if scaled.plan is not None and any(leave.pod == pod.name for leave in scaled.plan.leave):
+            staying = tuple(leave for leave in scaled.plan.leave if leave.pod != pod.name)
+            targets = Counter(scaled.plan.targets) + Counter({pod.pod_type: 1})
+            scaled.plan = replace(scaled.plan, leave=staying, targets=targets)
+            scaled.staying.add(pod.name)
 
     def drained(self, cluster: RayCluster, pod: PodView) -> None:
         """Note that Ray accepted a drain: who leaves is not among those that stay, which targets are of."""

@@ -15,19 +15,27 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from rayctl.api.document import SpecError
-from rayctl.api.names import ClusterKey
+from rayctl.api.names import ClusterKey, Role
 from rayctl.api.observed import ClusterView, PodView
 from rayctl.api.raycluster import RayCluster
-from rayctl.api.status import NEEDED, Phase, RayClusterStatus, settle, status_document
+from rayctl.api.status import (
+    NEEDED,
+    ConditionType,
+    Phase,
+    RayClusterStatus,
+    settle,
+    status_document,
+)
 from rayctl.clock import Clock
 from rayctl.core.autoscale.demand import Snapshot
 from rayctl.core.build.ray_start import gcs_port
-from rayctl.core.reconcile.actions import Decision, Note
+from rayctl.core.reconcile.actions import Decision, Note, Reason
 from rayctl.core.reconcile.decide import decide, refuse
+from rayctl.core.reconcile.rollout import blueprint
 from rayctl.core.reconcile.seen import Observed, RayView, Silence
 from rayctl.core.reconcile.slots import head_of, session_of
 from rayctl.kube.cache import Cache
-from rayctl.kube.errors import Fenced, KubeError
+from rayctl.kube.errors import Fenced, KubeError, Unreachable
 from rayctl.kube.events import Events
 from rayctl.kube.writer import Writer
 from rayctl.loops.autoscaler import Autoscaler
@@ -115,6 +123,9 @@ class Controller:
         view = self._cache.find_cluster(key)
         if view is None or view.deleting or isinstance(view.spec, SpecError) or view.spec.suspend:
             return False
+        told = view.status.find_condition(ConditionType.UPGRADING)
+        if told is not None and told.reason == Reason.RESTARTING_HEAD:
+            return False  # all of it goes; the next head's demand is what counts then
         if not self._writer.is_open:
             return False  # nothing is decided, nor told to Ray, by a replica that does not lead any more
         state = self._states.get(key, view.uid, view.generation, self._clock.monotonic())
@@ -189,12 +200,20 @@ class Controller:
         state.told = frozenset(decision.standing)
         outcome = await self._act(view.spec, decision, state)
         self._tell(view, outcome.notes, log)
+        if not decision.actions or self._is_told_too_seldom(state, outcome):
+            await self._finish(view, state, decision, log)
         if outcome.failure is not None:
             raise outcome.failure
-        if decision.actions:
-            return True
-        await self._finish(view, state, decision, log)
-        return False
+        return bool(decision.actions)
+
+    def _is_told_too_seldom(self, state: ClusterState, outcome: Outcome) -> bool:
+        """Return whether a pass that acts tells the status, as a rule the next one's that finds all done.
+
+        Where each pass has something to do, or fails at it, nobody would know otherwise.
+        """
+        if isinstance(outcome.failure, Fenced | Unreachable):
+            return False
+        return self._clock.monotonic() - state.status_written >= COUNTS_INTERVAL
 
     async def _act(self, cluster: RayCluster, decision: Decision, state: ClusterState) -> Outcome:
         if not decision.actions:
@@ -240,15 +259,26 @@ class Controller:
             self._heads.leave(cluster.key)
             return None
         life = session_of(head)
-        if not head.ready and not self._heads.is_followed(cluster.key, life):
+        was_ready = head.ready or head.ready_changed > head.started > 0
+        if not was_ready and not self._heads.is_followed(cluster.key, life):
             return None
         sleepy = cluster.idle_seconds is not None
-        host = f"[{head.ip}]" if ":" in head.ip else head.ip
-        address = f"{host}:{gcs_port(cluster)}"
-        secret = cluster.auth.token_secret
+        address, secret = self._address_of(cluster, head)
         return self._heads.follow(
             cluster.key, life, address, secret, closely=bool(state.drains), sleepy=sleepy
         )
+
+    def _address_of(self, cluster: RayCluster, head: PodView) -> tuple[str, str]:
+        """Return where a head's GCS is, and the Secret with its token.
+
+        One that the spec has left behind goes on as it was made, and is asked where it was until it is gone.
+        """
+        followed = self._heads.find_address(cluster.key, session_of(head))
+        made_of = blueprint(cluster, Role.HEAD, cluster.head_type)
+        if followed is not None and (made_of is None or made_of.why_outdated(head)):
+            return followed
+        host = f"[{head.ip}]" if ":" in head.ip else head.ip
+        return f"{host}:{gcs_port(cluster)}", cluster.auth.token_secret
 
     async def _finish(
         self, view: ClusterView, state: ClusterState, decision: Decision, log: ClusterLog

@@ -8,13 +8,13 @@ handed to the controller.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import assert_never
 
-from rayctl.api.names import LABEL_CLUSTER, ClusterKey
+from rayctl.api.names import LABEL_CLUSTER, ClusterKey, TypeName
 from rayctl.api.raycluster import RayCluster
 from rayctl.core.autoscale.demand import DrainReason
 from rayctl.core.reconcile.actions import (
@@ -35,6 +35,7 @@ from rayctl.kube.errors import (
     Invalid,
     KubeError,
     NotFound,
+    ServerFault,
     may_have_taken_effect,
 )
 from rayctl.kube.writer import Writer
@@ -43,6 +44,12 @@ from rayctl.loops.heads import Heads
 from rayctl.loops.state import ClusterState
 from rayctl.telemetry import traces
 from rayctl.telemetry.traces import Traces
+
+_FAILED: Mapping[type[Action], Reason] = {
+    ApplyService: Reason.FAILED_SERVICE,
+    CreatePod: Reason.FAILED_CREATE,
+    DeletePod: Reason.FAILED_DELETE,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +160,8 @@ class _Run:
         self._cluster = cluster
         self._state = state
         self._now = now
+        self._refused: set[TypeName] = set()
+        """Types of which a pod was refused in this pass: that another one was made proves nothing."""
         self.notes: list[Note] = []
         self.failure: KubeError | None = None
 
@@ -176,6 +185,10 @@ class _Run:
                 case _:
                     assert_never(action)
         except KubeError as error:
+            reason = _FAILED.get(type(action))
+            if self.failure is None and isinstance(error, ServerFault) and reason is not None:
+                # A webhook that cannot be called is one: it does not pass by itself.
+                self.notes.append(Note(reason, f"{error}; trying again", warning=True))
             self.failure = self.failure or error
             if isinstance(action, CreatePod) and may_have_taken_effect(error):
                 self._state.unsure.add(action.name)
@@ -201,7 +214,8 @@ class _Run:
         except (Forbidden, Invalid) as error:
             self._refused_pod(action, str(error))
             return
-        self._state.troubles.pop(kind, None)
+        if kind not in self._refused:
+            self._state.troubles.pop(kind, None)
         self._cache.accept(pod)
 
     def _refused_pod(self, action: CreatePod, message: str) -> None:
@@ -209,6 +223,7 @@ class _Run:
         trouble = self._state.troubles.get(kind)
         if trouble is not None and trouble.until > self._now.timestamp():
             return
+        self._refused.add(kind)
         trouble = self._state.pod_refused(kind, message, self._now)
         self._autoscaler.refused_pod(self._cluster, kind, message)
         retry = f"next try in {trouble.until - self._now.timestamp():.0f} s"
@@ -216,7 +231,11 @@ class _Run:
         self.notes.append(Note(Reason.FAILED_CREATE, text, warning=True))
 
     async def _delete(self, action: DeletePod) -> None:
-        gone = await self._writer.delete_pod(self._key, action.pod.name, action.pod.uid, action.grace)
+        try:
+            gone = await self._writer.delete_pod(self._key, action.pod.name, action.pod.uid, action.grace)
+        except (Forbidden, Invalid) as error:  # as a policy may say of one pod; the others are not held up
+            self.notes.append(Note(Reason.FAILED_DELETE, f"{error}; trying on", warning=True))
+            return
         self._state.removed[action.pod.uid] = action.pod.name
         self._autoscaler.deleted(self._cluster, action.pod.name)
         if gone is None:
@@ -224,6 +243,7 @@ class _Run:
         self._cache.accept(gone)
         if action.failed:
             self._state.pod_ended(action.pod, action.why, self._now)
+            self._autoscaler.failed_pod(self._cluster, action.pod, action.why)
 
     async def _drain(self, action: DrainNode) -> None:
         if not self._writer.is_open:
@@ -234,10 +254,12 @@ class _Run:
         except GcsError as error:
             text = f"Ray could not be told to drain {action.pod.name}: {error}"
             self.notes.append(Note(Reason.DRAIN_REFUSED, text, warning=True))
+            if not action.idle:
+                self._state.drain_failed(action.pod, action.why, str(error), action.deadline, self._now)
             return
         refused = "" if answer.accepted else answer.why or "without a word"
         if action.idle and refused:
-            self._autoscaler.refused_drain(self._cluster, action.pod.name)
+            self._autoscaler.refused_drain(self._cluster, action.pod)
             return
         self._autoscaler.drained(self._cluster, action.pod)
         self._state.drains[action.pod.uid] = Drain(action.deadline.timestamp(), action.why, refused)

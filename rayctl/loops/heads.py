@@ -165,6 +165,11 @@ class Heads:
         head = self._heads.get(key)
         return head is not None and head.life == life
 
+    def find_address(self, key: ClusterKey, life: str) -> tuple[str, str] | None:
+        """Return the address and the Secret of that life of a cluster's head; None: it is not followed."""
+        head = self._heads.get(key)
+        return (head.address, head.secret) if head is not None and head.life == life else None
+
     def leave(self, key: ClusterKey) -> None:
         """Follow a cluster's head no more."""
         head = self._heads.pop(key, None)

@@ -36,6 +36,8 @@ class ClusterState:
     """Pods that we deleted and that are still in sight. The API marks an ended one not even then."""
     drains: dict[Uid, Drain] = field(default_factory=dict)
     """Drains that were asked for, by the pod's UID. A new leader finds them in what Ray says."""
+    in_vain: dict[Uid, float] = field(default_factory=dict)
+    """Pods whose drain Ray could not be told, and when it is given up; seconds since the epoch."""
     left: dict[PodName, Monotonic] = field(default_factory=dict)
     """Pods that were deleted and are gone, and since when: their successors get other names."""
     unsure: set[PodName] = field(default_factory=set)
@@ -57,8 +59,15 @@ class ClusterState:
         self._leaving = {pod.uid: pod.name for pod in pods if pod.deleting}
         self.left = {name: since for name, since in self.left.items() if at - since < _REMEMBERED}
         self.removed = {uid: name for uid, name in self.removed.items() if uid in present}
-        for uid in self.drains.keys() - present:
-            del self.drains[uid]
+        for asked in (self.drains, self.in_vain):
+            for uid in asked.keys() - present:
+                del asked[uid]
+
+    def drain_failed(self, pod: PodView, why: str, problem: str, deadline: datetime, now: datetime) -> None:
+        """Note that Ray could not be told to drain a pod; that is tried until the first try's deadline."""
+        given_up = self.in_vain.setdefault(pod.uid, deadline.timestamp())
+        if now.timestamp() >= given_up:
+            self.drains[pod.uid] = Drain(given_up, why, problem)
 
     def pod_refused(self, name: TypeName, message: str, now: datetime) -> Trouble:
         """Note that the API server refused a pod of that type; return the trouble."""

@@ -8,11 +8,12 @@ from unittest.mock import Mock
 import msgspec
 import pytest
 
-from rayctl.api.names import PodName, TypeName, Uid
+from rayctl.api.names import TypeName, Uid
 from rayctl.api.observed import PodView
 from rayctl.api.raycluster import RayCluster, ScaleStrategy
 from rayctl.clock import SystemClock
 from rayctl.core.autoscale.demand import DrainReason, NodeId, NodeStatus, RayNode, Snapshot
+from rayctl.core.autoscale.leave import Leave
 from rayctl.core.autoscale.plan import plan
 from rayctl.core.reconcile.seen import ray_view
 from rayctl.core.reconcile.slots import session_of
@@ -118,13 +119,53 @@ async def test_what_is_refused_while_a_plan_is_made_is_not_forgotten(monkeypatch
     planning = asyncio.create_task(look(autoscaler, an_answer("a", tasks=3), "a"))
     await asyncio.sleep(0)
 
-    autoscaler.refused_drain(CLUSTER, PodName("a"))
+    autoscaler.refused_drain(CLUSTER, a_pod("a"))
     autoscaler.refused_pod(CLUSTER, WORKER, "exceeded quota")
     await planning
 
     memory = autoscaler._of(CLUSTER).memory
     assert set(memory.kept_at) == {"a"}
     assert set(memory.blocks) == {WORKER}
+
+
+async def test_who_ray_keeps_is_not_asked_to_leave_again_by_the_same_plan() -> None:
+    autoscaler = Autoscaler(SystemClock())
+    await look(autoscaler, an_answer("a", "b"), "a", "b")
+    scaled = autoscaler._of(CLUSTER)
+    assert scaled.plan is not None
+    leave = Leave("b", WORKER, NodeId("node-of-b"), DrainReason.IDLE, "idle")
+    scaled.plan = replace(scaled.plan, leave=(leave,), targets={WORKER: 1})
+
+    autoscaler.refused_drain(CLUSTER, a_pod("b"))
+
+    wishes = autoscaler.wishes(CLUSTER, (HEAD, a_pod("a"), a_pod("b")))
+    assert (wishes.leave, wishes.targets[WORKER]) == ((), 2)
+
+
+async def test_pods_that_end_before_they_join_count_against_their_type_and_others_do_not() -> None:
+    autoscaler = Autoscaler(SystemClock())
+    await look(autoscaler, an_answer("a"), "a")
+
+    for name in ("a", "b", "c", "d"):
+        autoscaler.failed_pod(CLUSTER, a_pod(name), "it ended (Error)")
+
+    (block,) = autoscaler._of(CLUSTER).memory.blocks.values()
+    assert (block.streak, block.level, block.message) == (3, 1, "it ended (Error)")
+
+
+async def test_a_report_that_did_not_arrive_and_another_life_of_the_head_are_told_anew() -> None:
+    autoscaler = Autoscaler(SystemClock())
+    answer = an_answer("a", tasks=3)
+
+    async def news(head: PodView) -> bool:
+        view = ray_view(session_of(head), answer.nodes, 0.0)
+        tick = await autoscaler.look(CLUSTER, (head, a_pod("a")), answer, view)
+        return tick.feedback is not None
+
+    assert [await news(HEAD), await news(HEAD)] == [True, False]
+    autoscaler.not_told(CLUSTER)
+    assert [await news(HEAD), await news(HEAD)] == [True, False]
+    assert await news(a_pod("h2", head=True, uid=Uid("other"), ip="10.0.0.2"))
 
 
 async def test_at_rest_no_plan_is_made_until_a_pod_the_spec_or_what_was_noted_changes(

@@ -63,6 +63,19 @@ def refuse(blocks: Blocks, offer: TypeOffer, message: str, now: Monotonic) -> Bl
     return {**blocks, offer.name: _worse(block, BlockCause.REFUSED, message, now)}
 
 
+def fail(blocks: Blocks, offer: TypeOffer, pod: str, message: str, now: Monotonic) -> Blocks:
+    """Return the blocks after a pod of that type ended, or was given up, before it had joined."""
+    block = blocks.get(offer.name)
+    if block is None or block.fingerprint != offer.fingerprint:
+        block = Block(offer.fingerprint)
+    if pod in block.counted:
+        return blocks
+    counted = replace(block, streak=block.streak + 1, counted=block.counted | {pod})
+    if counted.level or counted.streak >= PATIENCE:
+        counted = _worse(counted, BlockCause.FAILING, message, now)
+    return {**blocks, offer.name: counted}
+
+
 def review(
     blocks: Blocks,
     offers: Iterable[TypeOffer],

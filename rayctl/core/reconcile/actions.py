@@ -32,6 +32,7 @@ class Reason(StrEnum):
     POD_LOST = "PodLost"
     POD_STUCK = "PodStuck"
     FAILED_CREATE = "FailedCreate"
+    FAILED_DELETE = "FailedDelete"
     FAILED_SERVICE = "FailedService"
     HEAD_READY = "HeadReady"
     HEAD_MISSING = "HeadMissing"
