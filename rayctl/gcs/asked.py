@@ -21,6 +21,12 @@ MAX_DISTINCT = 10_000
 MAX_PARTS = 200_000
 """So many bundles of placement groups are looked at, and as many parts of ``request_resources``."""
 
+MAX_KINDS = 100
+"""Resources of one demand. One that has more is left out, as is one with a name that nobody could read."""
+
+MAX_NAME = 256
+"""Characters of a resource's or a label's name or value."""
+
 GROUP_LABEL = "_PG_"
 """Before a placement group's id: label of the nodes that hold it, and of its constraints."""
 
@@ -131,14 +137,21 @@ def _key(request: pb.ResourceRequest) -> tuple[Shape, tuple[Selector, ...]] | No
 
 
 def _shape(bundle: Mapping[str, float]) -> Shape | None:
+    if len(bundle) > MAX_KINDS:
+        return None
     amounts = []
     for resource, amount in bundle.items():
         exact = grains(amount)
-        if exact is None:
+        if exact is None or not _is_name(resource):
             return None
         if exact > 0:
             amounts.append((resource, exact))
     return tuple(sorted(amounts))
+
+
+def _is_name(text: str) -> bool:
+    """Return whether a text may go into sentences for people, of which some are kept."""
+    return len(text) <= MAX_NAME and text.isprintable()
 
 
 def _selectors(messages: Iterable[pb.LabelSelector]) -> tuple[Selector, ...] | None:
@@ -160,7 +173,7 @@ def _selector(message: pb.LabelSelector) -> Selector | None:
     terms = []
     for constraint in message.label_constraints:
         is_in = _OPERATORS.get(constraint.operator)
-        if is_in is None:
+        if is_in is None or not all(map(_is_name, (constraint.label_key, *constraint.label_values))):
             return None
         terms.append(Term(constraint.label_key, is_in, frozenset(constraint.label_values)))
     return tuple(sorted(terms, key=_term_order))

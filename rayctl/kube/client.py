@@ -14,6 +14,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import Any, Protocol, Self, TypeVar
+from weakref import WeakValueDictionary
 
 import aiohttp
 import orjson
@@ -54,7 +55,8 @@ class KubeClient:
     """A session with the API server. Needs a running loop; :meth:`close` it, or use it with ``async with``.
 
     ``identity`` goes into the user agent, so that an audit log tells replicas apart. At most ``parallel``
-    calls are under way at once, watches not counted.
+    calls are under way at once, watches not counted, and at most ``share`` of them in one namespace: where its
+    webhooks hang, the others are not held up.
     """
 
     def __init__(
@@ -65,11 +67,14 @@ class KubeClient:
         identity: str,
         on_call: OnCall = ignore_call,
         parallel: int = 64,
+        share: int | None = None,
     ) -> None:
         self._connection = connection
         self._clock = clock
         self._on_call = on_call
         self._slots = asyncio.Semaphore(parallel)
+        self._share = share or parallel
+        self._shares: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
         self._connector = aiohttp.TCPConnector(
             limit=0, ssl=connection.ssl or True, keepalive_timeout=75, socket_factory=_keepalive_socket
         )
@@ -134,10 +139,20 @@ class KubeClient:
 
     async def _within(self, ends: float, timeout: Seconds, call: Call, guard: Guard | None) -> bytes:  # noqa: ASYNC109
         try:
-            async with asyncio.timeout(max(ends - self._clock.monotonic(), 0.0)), self._slots:
+            async with (
+                asyncio.timeout(max(ends - self._clock.monotonic(), 0.0)),
+                self._slots_in(call.namespace),
+                self._slots,
+            ):
                 return await self._logged_in(lambda: self._exchange(call, guard))
         except TimeoutError as error:
             raise Unreachable(call, f"no answer within {timeout:.1f} s") from error
+
+    def _slots_in(self, namespace: str) -> asyncio.Semaphore:
+        slots = self._shares.get(namespace)
+        if slots is None:
+            slots = self._shares[namespace] = asyncio.Semaphore(self._share)
+        return slots
 
     async def _open_stream(self, call: Call, silence: Seconds) -> aiohttp.ClientResponse:
         try:

@@ -37,6 +37,9 @@ from rayctl.telemetry.traces import Traces, exported_traces
 
 _log = logging.getLogger(__name__)
 
+_CALLS = 64
+"""That may be under way at once."""
+
 
 async def run_operator(settings: Settings) -> None:
     """Run the operator until SIGTERM or SIGINT.
@@ -74,7 +77,9 @@ async def _run(settings: Settings) -> None:
     _log.info("watching %s of %s as %s", where, connection.url, identity)
     if settings.pod_uid:
         _sign(identity)
-    client = KubeClient(connection, clock, identity=identity, on_call=metrics.api_call)
+    client = KubeClient(
+        connection, clock, identity=identity, on_call=metrics.api_call, parallel=_CALLS, share=_CALLS // 2
+    )
     lease_client = KubeClient(connection, clock, identity=identity, on_call=metrics.api_call)
     async with client, lease_client:
         cache = Cache(client, where.watched, clock)

@@ -85,8 +85,10 @@ async def test_it_explains_what_would_come_of_a_demand(
     code, page, _ = await rayctl("example-cluster", "--explain", demand)
 
     assert code == Exit.DONE
-    first, _, *types = page.splitlines()
+    answer, _, now = page.partition("\n\n")
+    first, _, *types = answer.splitlines()
     assert first == outlook
+    assert now.startswith("Just now, which the above leaves out (FollowingDemand):\n  {CPU: 1} waits")
     assert [line.split()[0] for line in types] == ["head-node", "worker-node"]
     assert reason in types[1]
 

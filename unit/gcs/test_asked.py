@@ -118,6 +118,26 @@ def test_a_demand_of_what_is_no_amount_is_left_out_and_counted(amount: float) ->
     assert (counted.demands(), counted.left_out) == ((Demand(CPU, 1),), 1)
 
 
+@pytest.mark.parametrize(
+    "bundle",
+    [
+        pytest.param({"x" * 1000: 1.0}, id="a name without end"),
+        pytest.param({"x\n2026-11-29 INFO all is well": 1.0}, id="a name with lines"),
+        pytest.param({f"kind-{number}": 1.0 for number in range(1000)}, id="a thousand kinds"),
+    ],
+)
+def test_a_demand_that_nobody_could_read_is_left_out_and_counted(bundle: dict[str, float]) -> None:
+    counted = tally(pb.ResourceRequest(resources_bundle=bundle), a_request())
+
+    assert (counted.demands(), counted.left_out) == ((Demand(CPU, 1),), 1)
+
+
+def test_a_label_that_nobody_could_read_is_not_understood() -> None:
+    counted = tally(a_request(((("zone", IN, ("a", "b" * 1000)),),)), a_request())
+
+    assert (counted.demands(), counted.left_out) == ((Demand(CPU, 1),), 1)
+
+
 ANYWHERE: tuple[()] = ()
 ZONE_A = (("zone", IN, ("a",)),)
 NOT_B = (("zone", NOT_IN, ("b",)), ("gpu", IN, ("x", "y")))

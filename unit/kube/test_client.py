@@ -23,8 +23,10 @@ from rayctl.kube.errors import (
     Unreachable,
 )
 from rayctl.kube.resource import PODS, Call, Verb
+from unit.builders import a_pod_config
 from unit.fakes.apiserver import FakeApiServer, answer, hang, html, lost, reset
 from unit.fakes.clock import LoopClock
+from unit.waiting import comes_true
 
 LIST = Call(verb=Verb.LIST, resource=PODS, namespace="ray")
 POD: Document = {"metadata": {"name": "a"}, "spec": {"containers": [{"name": "ray"}]}}
@@ -200,3 +202,26 @@ async def test_a_stream_that_is_silent_for_too_long_is_broken(
     with pytest.raises(Unreachable, match="the stream broke"):
         async with client.stream(call, silence=0.2) as lines:
             await anext(lines)
+
+
+async def test_a_namespace_whose_calls_hang_leaves_slots_to_the_others(
+    server: FakeApiServer, tmp_path: Path
+) -> None:
+    clock = SystemClock()
+    connection = await Connection.open(Source(server.kubeconfig(tmp_path)), clock)
+    server.fail("create", "pods", hang(), times=10**6, only=lambda asked: asked.namespace == "slow")
+
+    def create(client: KubeClient, namespace: str, name: str) -> asyncio.Task[bytes]:
+        body = a_pod_config(metadata={"name": name})
+        call = Call(verb=Verb.CREATE, resource=PODS, namespace=namespace, body=body)
+        return asyncio.create_task(client.send(call))
+
+    async with KubeClient(connection, clock, identity="me", parallel=4, share=2) as client:
+        slow = [create(client, "slow", f"p{number}") for number in range(8)]
+        await comes_true(lambda: server.count("create", "pods") == 2)
+        async with asyncio.timeout(10):
+            await asyncio.gather(*(create(client, "quick", f"p{number}") for number in range(8)))
+        assert server.count("create", "pods") == 2 + 8
+        for task in slow:
+            task.cancel()
+        await asyncio.wait(slow)

@@ -102,11 +102,18 @@ def _explained(view: ClusterView, cluster: RayCluster, demand: Demand) -> Iterat
     prospect = prospect_of(demand, offers, cluster.max_workers, there)
     yield f"{shape_text(demand.shape)}: {_outlook(prospect)}"
     yield from _table(("TYPE", "WHY"), [(reason.type, reason.text) for reason in prospect.reasons])
+    told = view.status.find_condition(ConditionType.AUTOSCALING)
+    if told is not None and (not told.true or told.message):
+        yield ""
+        yield f"Just now, which the above leaves out ({told.reason}):"
+        yield from (f"  {sentence}" for sentence in told.message.split("\n") if sentence)
 
 
 def _outlook(prospect: Prospect) -> str:
     if prospect.launched is not None:
         return f"a node of type {prospect.launched} would be started for it"
+    if prospect.verdict is None:
+        return "no node would be started for it: any that is there takes it"
     return f"no node would be started for it ({prospect.verdict})"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from rayctl.api.moment import Monotonic, Seconds
 from rayctl.api.names import TypeName
@@ -27,6 +28,9 @@ from rayctl.core.autoscale.workers import (
     Worker,
     WorkerState,
 )
+
+_MOST_SAID = 1000
+"""Sentences that are remembered; a head may ask for something else each time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,7 @@ class Ending:
             needed=needed,
             held=held,
             told=frozenset(remark.text for remark in standing),
-            said=said | {remark.text: self.situation.now for remark in standing},
+            said=dict(islice((said | {remark.text: now for remark in standing}).items(), _MOST_SAID)),
         )
         return Plan(
             targets=self._targets(leave),

@@ -110,6 +110,6 @@ def _failed(
     stuck = [worker.type for worker in workers if worker.state is WorkerState.STUCK]
     for name, block in blocks.items():
         if block.level:
-            since = wall - (now - block.since)
+            since = float(round(wall - (now - block.since)))  # two clocks never differ by quite the same
             reason = f"{block.cause}: {block.message}" if block.message else str(block.cause)
             yield FailedRequest(name, max(1, stuck.count(name)), reason, since, since)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from heapq import nsmallest
 from itertools import islice
 
@@ -22,6 +22,9 @@ _MOST_SHAPES = 20
 
 _MOST_NODES = 100
 """Likewise: the block is made for each plan, and a thousand nodes would fill the log with little else."""
+
+_LONGEST = 100_000
+"""Characters of an entry."""
 
 _MOST_DELAYED = 5
 _AGES = (" - MostDelayedHeartbeats", " - NodeIdleSeconds", " - TimeSinceLastHeartbeat")
@@ -43,7 +46,7 @@ def monitoring_block(situation: Situation, outcome: Plan) -> tuple[Entry, ...]:
     living = [worker for worker in workers if worker.state in ALIVE or worker.state is WorkerState.DRAINING]
     living.sort(key=lambda worker: (worker.state is not WorkerState.HEAD, worker.ip, worker.pod))
     asked = situation.asked
-    return (
+    block = (
         Entry("\n".join(_status(situation, living))),
         Entry(f"Cluster resources: {_resources(living)}"),
         Entry(f"Node counts: {_node_counts(workers)}"),
@@ -53,6 +56,12 @@ def monitoring_block(situation: Situation, outcome: Plan) -> tuple[Entry, ...]:
         Entry(f"Node requests: {dict(outcome.launch)}"),
         *_up_to_date(situation),
     )
+    return tuple(replace(entry, text=_cut(entry.text)) for entry in block)
+
+
+def _cut(text: str) -> str:
+    """Return a text that no log suffers from, however long the names are that a head makes up."""
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} …"
 
 
 def without_ages(block: Iterable[Entry]) -> tuple[str, ...]:

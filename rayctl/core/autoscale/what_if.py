@@ -25,7 +25,7 @@ class Prospect:
     launched: TypeName | None
     """The type of which a node would be made; None: none would."""
     verdict: Verdict | None
-    """Where none would be made, whether waiting helps."""
+    """Where none would be made, whether waiting helps; None: even a full node has what it asks for."""
     reasons: tuple[TypeReason, ...]
 
 
@@ -42,5 +42,6 @@ def prospect_of(
     made = plan(Situation(tuple(offers), cluster_maximum, 1.0, tuple(full), asked, Memory(version=1), _NOW))
     if made.unmet:
         return Prospect(None, made.unmet[0].verdict, made.unmet[0].reasons)
-    (coming,) = made.coming
-    return Prospect(next(iter(coming.chosen)), None, coming.reasons)
+    for coming in made.coming:
+        return Prospect(next(iter(coming.chosen)), None, coming.reasons)
+    return Prospect(None, None, ())

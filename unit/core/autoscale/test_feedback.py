@@ -74,3 +74,13 @@ def test_a_type_in_trouble_is_told_as_failed_with_its_time() -> None:
     assert told(a_situation(types=[A], memory=memory)).failed_requests == (
         FailedRequest("a", 1, "refused by the API server: exceeded quota", WALL - 20, WALL - 20),
     )
+
+
+def test_a_block_is_told_alike_although_two_clocks_differ_by_a_hair() -> None:
+    blocks = refuse({}, A, "exceeded quota", Monotonic(NOW - 20))
+    situation = a_situation(types=[A], memory=Memory(version=1, blocks=blocks))
+    made = plan(situation)
+
+    told = {feedback(situation, made, 1e9 + hair).failed_requests for hair in (0.0, 1e-6, -1e-6)}
+
+    assert len(told) == 1
