@@ -55,8 +55,8 @@ class KubeClient:
     """A session with the API server. Needs a running loop; :meth:`close` it, or use it with ``async with``.
 
     ``identity`` goes into the user agent, so that an audit log tells replicas apart. At most ``parallel``
-    calls are under way at once, watches not counted, and at most ``share`` of them in one namespace: where its
-    webhooks hang, the others are not held up.
+    calls are under way at once, watches not counted, and at most ``share`` of them in one namespace, so that
+    hanging webhooks there do not hold up the others.
     """
 
     def __init__(
