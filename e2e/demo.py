@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from e2e.cluster import open_cluster
+from e2e.cluster.cli import shell_environment_of
 from e2e.cluster.image_recipes import Kind
 from e2e.cluster.images import ensure
 from e2e.cluster.interface import BedError, Cluster, Profile
@@ -50,6 +51,7 @@ def _show(cluster: Cluster, *, keep: bool) -> int:
         if keep:
             terminal.heading("Left standing, as KEEP=1 asks")
             print(f"export KUBECONFIG={cluster.kubeconfig}")
+            print(f"# or, with a kubectl: {shell_environment_of(cluster.name)}")
             print(f"make bed-down NAME={cluster.name}   # when you are done")
             return 0
         walkthrough.clean_up()

@@ -27,6 +27,7 @@ def main(arguments: Sequence[str]) -> int:
                     wanted = Wanted(options.profile, options.nodes, options.fake_nodes)
                     cluster = bring_up(options.name, wanted, progress)
                 print(f"export KUBECONFIG={shlex.quote(str(cluster.kubeconfig))}")
+                print(f"# or, with a kubectl: {shell_environment_of(options.name)}")
             case "down":
                 with held(options.name):
                     take_down(options.name, progress)
@@ -74,6 +75,11 @@ def _get_bed(name: str) -> LocalCluster:
     if cluster is None:
         raise BedError(f"there is no bed {name!r}; make one with `up`")
     return cluster
+
+
+def shell_environment_of(name: str) -> str:
+    """Return what to type for KUBECONFIG, and for the bed's own kubectl on PATH."""
+    return f'eval "$(.venv/bin/python -m e2e.cluster shell-env --name {name})"'
 
 
 def _shell_environment(cluster: LocalCluster) -> str:
