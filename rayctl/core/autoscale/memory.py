@@ -48,6 +48,8 @@ class Basis:
     """Those of them on their way into Ray."""
     planned: Mapping[TypeName, int]
     """The same with those that were wanted and held back."""
+    complete: bool
+    """Whether all that is asked for has a place; what is left out may get one as soon as anything changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +162,8 @@ def still_owed(basis: Basis | None, now: Basis, workers: Sequence[Worker]) -> Ma
         return None
     on_the_way = dict(now.coming)
     for worker in workers:
-        if worker.state in JOINED and (worker.pod, worker.node_id) not in basis.capacity:
-            if worker.available != worker.total:
+        if worker.state in ALIVE and (worker.pod, worker.node_id) not in basis.capacity:
+            if worker.state not in JOINED or worker.available != worker.total:
                 return None
             on_the_way[worker.type] = on_the_way.get(worker.type, 0) + 1
     if any(on_the_way.get(name, 0) < count for name, count in basis.coming.items()):
@@ -171,6 +173,11 @@ def still_owed(basis: Basis | None, now: Basis, workers: Sequence[Worker]) -> Ma
 
 def _covers(basis: Basis, now: Basis) -> bool:
     """Return whether a plan made for one basis is as good for another."""
+    if not basis.complete and (
+        basis.wishes != now.wishes
+        or any(now.capacity.get(node) != had for node, had in basis.capacity.items())
+    ):
+        return False
     return (
         basis.offers == now.offers
         and basis.cluster_maximum == now.cluster_maximum

@@ -48,8 +48,12 @@ def plan(situation: Situation) -> Plan:
     board = board_of(asked, offers, acting, limits, recall(memory, acting))
     outcome = search(board)
     before = _basis(situation, limits, acting, asked)
-    granted = grant(outcome.ledger.batches, acting, situation.speed, still_owed(memory.basis, before, acting))
-    memory = replace(memory, basis=_after(before, granted))
+    last = memory.basis
+    owed = still_owed(last, before, acting)
+    granted = grant(outcome.ledger.batches, acting, situation.speed, owed)
+    # What is bound by a plan that left something out leaves it out, too.
+    complete = not outcome.left and (last is None or owed is None or last.complete)
+    memory = replace(memory, basis=_after(before, granted, complete=complete))
     return Ending(situation, memory, acting, tuple(forced), board, outcome, granted).plan()
 
 
@@ -107,14 +111,15 @@ def _basis(situation: Situation, limits: Limits, workers: Sequence[Worker], aske
         counts=counts,
         coming=coming,
         planned=coming,
+        complete=False,
     )
 
 
-def _after(before: Basis, granted: Grant) -> Basis:
+def _after(before: Basis, granted: Grant, *, complete: bool) -> Basis:
     """Return the basis with the launches in it."""
     counts, coming = Counter(before.counts), Counter(before.coming)
     counts.update(granted.now)
     coming.update(granted.now)
     planned = Counter(coming)
     planned.update(granted.later)
-    return replace(before, counts=counts, coming=coming, planned=planned)
+    return replace(before, counts=counts, coming=coming, planned=planned, complete=complete)

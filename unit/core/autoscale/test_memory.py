@@ -3,6 +3,8 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from rayctl.api.moment import Monotonic
 from rayctl.core.autoscale.block import refuse
@@ -88,6 +90,70 @@ def test_room_that_another_type_gave_up_is_used_at_once() -> None:
 
     assert not first.launch
     assert plan(gone).launch == {"a": 1}
+
+
+def joined(situation: Situation) -> Situation:
+    """What was on its way has joined; nothing runs on it."""
+    workers = [
+        replace(worker, state=WorkerState.IDLE, total=A.resources, available=A.resources, labels=A.labels)
+        for worker in situation.workers
+    ]
+    return replace(situation, workers=tuple(workers))
+
+
+def test_room_that_its_user_gave_up_goes_to_a_group_that_had_to_wait() -> None:
+    """Less is asked than before, but the last plan had left out what is asked still."""
+    spread = gang(Strategy.STRICT_SPREAD, demand(2, CPU=4), group=GroupId("aa"))
+    packed = gang(Strategy.PACK, demand(4, CPU=4))
+    situation = a_situation(spread, packed, types=[A], cluster_maximum=5)
+    first = plan(situation)
+
+    later = plan(asking(joined(launched(situation, first)), packed))
+
+    assert (first.launch, len(first.unmet)) == ({"a": 2}, 1)
+    assert later.launch == {"a": 2}
+
+
+def test_room_that_comes_free_lets_a_group_be_launched_that_had_to_wait() -> None:
+    busy = a_worker(A, available={})
+    packed = gang(Strategy.PACK, demand(3, CPU=4))
+    situation = a_situation(packed, types=[replace(A, maximum=3)], workers=[busy])
+    first = plan(situation)
+    free = replace(busy, state=WorkerState.IDLE, available=A.resources)
+
+    assert not first.launch
+    assert plan(replace(situation, memory=first.memory, workers=(free,))).launch == {"a": 2}
+
+
+@given(
+    st.lists(
+        st.builds(gang, st.sampled_from(Strategy), st.builds(demand, st.integers(1, 4), CPU=st.just(4)))
+    ),
+    st.integers(1, 6),
+    st.data(),
+)
+def test_a_plan_that_left_something_out_does_not_hold_back_what_is_asked_after_it(
+    asked: list[Gang], most: int, data: st.DataObject
+) -> None:
+    situation = a_situation(*asked, types=[A], cluster_maximum=most)
+    first = plan(situation)
+    assume(first.unmet)
+    remaining = data.draw(st.lists(st.sampled_from(asked), max_size=len(asked) - 1, unique=True))
+    later = asking(joined(launched(situation, first)), *remaining)
+    forgetful = replace(later, memory=replace(later.memory, basis=None))
+
+    assert plan(later).launch == plan(forgetful).launch
+
+
+@pytest.mark.parametrize("state", [WorkerState.FOREIGN, WorkerState.HEAD])
+def test_a_node_that_no_plan_launched_lets_a_group_be_launched_that_had_to_wait(state: WorkerState) -> None:
+    packed = gang(Strategy.PACK, demand(3, CPU=4))
+    situation = a_situation(packed, types=[replace(A, maximum=2)])
+    first = plan(situation)
+    new = a_worker(A, state, total=A.resources, available=A.resources, labels=A.labels)
+
+    assert not first.launch
+    assert plan(replace(situation, memory=first.memory, workers=(new,))).launch == {"a": 2}
 
 
 def test_other_groups_of_the_same_bundles_are_something_new() -> None:
