@@ -12,7 +12,8 @@ from itertools import islice, product
 
 from rayctl.core.autoscale.axes import Axes, Group, Key, Purpose, Want, axes_of
 from rayctl.core.autoscale.coarse import Rounded, Rounding, Totals, What, no_rounding
-from rayctl.core.autoscale.demand import Demand, Gang, GroupId, Selector, Shape, Strategy
+from rayctl.core.autoscale.demand import Amounts, Demand, Gang, GroupId, Selector, Shape, Strategy
+from rayctl.core.autoscale.weight import UNKNOWN
 
 _MOST_CONJUNCTIONS = 16
 """Of the selectors of a STRICT_PACK group's bundles; in practice a bundle has one at most."""
@@ -70,8 +71,12 @@ def asked_of(
     gangs: Iterable[Gang],
     request: Iterable[Demand],
     rounding: Rounding = no_rounding,
+    most: Amounts = UNKNOWN,
 ) -> Asked:
-    """Return what is asked for; ``rounding`` may merge near-equal shapes, but for placement groups'."""
+    """Return what is asked for; ``rounding`` may merge near-equal shapes, but for placement groups'.
+
+    ``most`` is the most that any type has of each resource.
+    """
     wishes = Wishes(totals_of(demands), totals_of(request), _merged_gangs(gangs))
     tasks, whole = rounding(wishes.tasks), rounding(wishes.request)
     axes = axes_of(
@@ -79,7 +84,8 @@ def asked_of(
             *tasks,
             *whole,
             *((bundle.shape, bundle.selectors) for gang in wishes.gangs for bundle in gang.bundles),
-        ]
+        ],
+        most,
     )
     return Asked(
         axes=axes,
@@ -180,7 +186,7 @@ def _gang_want(gang: Gang, count: int, axes: Axes) -> GangWant:
         )
         for each in demands
     ]
-    groups.sort(key=lambda entry: (-entry[0].special, -entry[0].weight))
+    groups.sort(key=lambda entry: (entry[0].special, entry[0].weight), reverse=True)
     return GangWant(replace(gang, count=count), tuple(groups), bundles)
 
 

@@ -19,6 +19,7 @@ from rayctl.core.autoscale.gangs import place_gang
 from rayctl.core.autoscale.grow import Policy, Stage, grow
 from rayctl.core.autoscale.ledger import Cause, Ledger
 from rayctl.core.autoscale.space import Cell, Site, Space, Tier
+from rayctl.core.autoscale.weight import special_of
 
 
 class Hardness(StrEnum):
@@ -118,7 +119,7 @@ def _add_launched(stage: Stage) -> None:
     by_name = {fresh.offer.name: fresh for fresh in stage.types}
     for number, batch in enumerate(stage.ledger.batches):
         fresh = by_name[batch.type]
-        site = Site(batch.type, Tier.NEW, len(fresh.special), fresh.labels, number)
+        site = Site(batch.type, Tier.NEW, special_of(fresh.special), fresh.labels, number)
         stage.space.add(stage.space.cell(fresh.vector, site, (), batch.units * batch.hosts))
 
 
@@ -143,7 +144,8 @@ def _order(board: Board, hardness: Hardness) -> Callable[[tuple[Group, int]], tu
         group = entry[0]
         selectors = group.key.selectors
         return (
-            -group.special,
+            -group.special.accelerators,
+            -group.special.custom,
             not selectors,
             len(selectors),
             -size(group),

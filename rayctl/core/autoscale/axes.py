@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import NamedTuple, TypeAlias
 
 from rayctl.core.autoscale.demand import GRAIN, Amounts, Selector, Shape
-from rayctl.core.autoscale.weight import is_special, weight_of
+from rayctl.core.autoscale.weight import UNKNOWN, Special, special_of, weight_of
 
 Vector: TypeAlias = tuple[int, ...]
 """Amounts in the order of the axes."""
@@ -66,8 +66,8 @@ class Group:
     matches: tuple[Match, ...]
     """One for each selector, in the user's order; (ANYWHERE,) where there is none."""
     weight: int
-    special: int
-    """How many kinds of special resources it asks for."""
+    special: Special
+    """What it asks for."""
     parts: tuple[tuple[Shape, int], ...]
     """The true shapes, several where near-equal ones were rounded to one, with how many there are of each."""
 
@@ -90,6 +90,8 @@ class Axes:
     columns: tuple[tuple[str, int], ...]
     """(resource, what a node has of it when it says nothing)."""
     index: Mapping[str, int]
+    most: Amounts
+    """The most that any type has of each resource: what custom ones are weighed by."""
 
     def vector(self, amounts: Amounts) -> Vector:
         """Return a node's amounts on the axes."""
@@ -107,21 +109,22 @@ class Axes:
     def group(self, key: Key, parts: tuple[tuple[Shape, int], ...]) -> Group:
         """Return a demand on the axes."""
         columns = {name: column for column, name in enumerate(self.keys)}
+        need = tuple((self.index[name], amount) for name, amount in key.shape)
         return Group(
             key=key,
-            need=tuple((self.index[name], amount) for name, amount in key.shape),
+            need=need,
             matches=tuple(
                 tuple((columns[term.key], term.is_in, term.values) for term in selector)
                 for selector in key.selectors
             )
             or (ANYWHERE,),
-            weight=sum(weight_of(name) * amount for name, amount in key.shape),
-            special=sum(1 for name, _ in key.shape if is_special(name)),
+            weight=sum(self.weights[axis] * amount for axis, amount in need),
+            special=special_of(name for name, _ in key.shape),
             parts=parts,
         )
 
 
-def axes_of(demands: Iterable[tuple[Shape, tuple[Selector, ...]]]) -> Axes:
+def axes_of(demands: Iterable[tuple[Shape, tuple[Selector, ...]]], most: Amounts = UNKNOWN) -> Axes:
     """Return the axes on which these shapes and selectors can be told apart."""
     resources: set[str] = set()
     keys: set[str] = set()
@@ -134,9 +137,10 @@ def axes_of(demands: Iterable[tuple[Shape, tuple[Selector, ...]]]) -> Axes:
     return Axes(
         resources=names,
         keys=tuple(sorted(keys)),
-        weights=tuple(weight_of(name) for name in names),
+        weights=tuple(weight_of(name, most) for name in names),
         columns=tuple((name, GRAIN if name.startswith(_IMPLICIT) else 0) for name in names),
         index={name: index for index, name in enumerate(names)},
+        most=most,
     )
 
 

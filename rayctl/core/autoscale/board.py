@@ -12,7 +12,7 @@ from rayctl.core.autoscale.axes import Group, Key, LabelValues, Purpose, Vector,
 from rayctl.core.autoscale.ledger import Cause, Fresh, Ledger, fresh_of
 from rayctl.core.autoscale.offer import TypeOffer
 from rayctl.core.autoscale.space import Cell, Site, Space, Tier
-from rayctl.core.autoscale.weight import special_kinds
+from rayctl.core.autoscale.weight import Special, special_kinds, special_of
 from rayctl.core.autoscale.workers import COUNTED, UNJOINED, Worker, WorkerState
 
 Nomination: TypeAlias = tuple[tuple[Key, int], ...]
@@ -114,7 +114,7 @@ class _Traits(NamedTuple):
     vector: Vector
     type: TypeName
     tier: Tier
-    special: int
+    special: Special
     labels: LabelValues
     apart: tuple[str, ...]
     nomination: Nomination
@@ -167,7 +167,7 @@ class _Builder:
                     vector,
                     worker.type,
                     tier,
-                    len(fresh.special if fresh else special_kinds(worker.total)),
+                    special_of(fresh.special if fresh else special_kinds(worker.total)),
                     labels,
                     tuple(sorted(worker.groups & waiting)) if waiting else (),
                     nominations.get(worker.pod, ()) if tier >= Tier.STARTING else (),

@@ -50,7 +50,7 @@ def fresh_of(offer: TypeOffer, axes: Axes) -> Fresh:
         vector=vector,
         weight=axes.weigh(vector),
         labels=axes.values(offer.labels),
-        cost=cost_of(offer.resources),
+        cost=cost_of(offer.resources, axes.most),
         special=special_kinds(offer.resources),
     )
 

@@ -15,7 +15,7 @@ from rayctl.core.autoscale.asked import Asked, asked_of
 from rayctl.core.autoscale.block import allowances, review
 from rayctl.core.autoscale.board import Limits, board_of
 from rayctl.core.autoscale.coarse import EXACT, Rounding, no_rounding, rounding_to
-from rayctl.core.autoscale.demand import Amounts, Snapshot
+from rayctl.core.autoscale.demand import Snapshot
 from rayctl.core.autoscale.ending import Ending
 from rayctl.core.autoscale.grant import Grant, grant
 from rayctl.core.autoscale.leave import Leave, must_leave
@@ -23,6 +23,7 @@ from rayctl.core.autoscale.memory import Basis, Memory, capacity_of, look, recal
 from rayctl.core.autoscale.offer import TypeOffer
 from rayctl.core.autoscale.search import search
 from rayctl.core.autoscale.situation import Plan, Situation
+from rayctl.core.autoscale.weight import most_of
 from rayctl.core.autoscale.workers import (
     COUNTED,
     UNJOINED,
@@ -44,7 +45,8 @@ def plan(situation: Situation) -> Plan:
     demands = situation.asked.demands
     many = max(len(demands), len(memory.request)) > EXACT
     rounding = _rounding(offers, acting) if many else no_rounding
-    asked = asked_of(demands, situation.asked.gangs, memory.request, rounding)
+    most = most_of(offer.resources for offer in offers)
+    asked = asked_of(demands, situation.asked.gangs, memory.request, rounding, most)
     board = board_of(asked, offers, acting, limits, recall(memory, acting))
     outcome = search(board)
     before = _basis(situation, limits, acting, asked)
@@ -89,13 +91,8 @@ def _acting(workers: Sequence[Worker], forced: Iterable[Leave]) -> tuple[Worker,
 
 def _rounding(offers: Iterable[TypeOffer], workers: Iterable[Worker]) -> Rounding:
     """Return the rounding that lets everything fit that fits now: on any type, and on the largest node."""
-    largest: dict[str, int] = {}
-    for worker in workers:
-        for name, amount in worker.total.items():
-            if amount > largest.get(name, 0):
-                largest[name] = amount
-    capacities: list[Amounts] = [offer.resources for offer in offers]
-    return rounding_to([*capacities, largest])
+    largest = most_of(worker.total for worker in workers)
+    return rounding_to([*(offer.resources for offer in offers), largest])
 
 
 def _basis(situation: Situation, limits: Limits, workers: Sequence[Worker], asked: Asked) -> Basis:

@@ -2,8 +2,9 @@
 
 A cell stands for any number of nodes that nothing distinguishes; placing on some of them splits it. Cells are
 values, so that an attempt is undone by dropping a copy, at the price of one list. Demand takes first what
-spares others: nodes without special resources, then nodes that work already, then idle ones, then those on
-their way, then new ones; and among these the fullest, so that work packs tightly and idle nodes stay idle.
+spares others: nodes without accelerators, among them those without custom resources, then nodes that work
+already, then idle ones, then those on their way, then new ones; and among these the fullest, so that work
+packs tightly and idle nodes stay idle.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from rayctl.core.autoscale.axes import (
     less,
     satisfies,
 )
+from rayctl.core.autoscale.weight import Special
 
 
 class Tier(IntEnum):
@@ -46,8 +48,7 @@ class Site:
 
     type: TypeName
     tier: Tier
-    special: int
-    """How many kinds of special resources they have."""
+    special: Special
     labels: LabelValues
     batch: int = 0
     """Of new nodes: which launch they are of, in the order of launching."""
@@ -80,7 +81,7 @@ class Cell(NamedTuple):
 
 
 _ORDER = itemgetter(0)
-Band: TypeAlias = tuple[int, Tier]
+Band: TypeAlias = tuple[Special, Tier]
 
 
 @dataclass(slots=True)
@@ -151,7 +152,7 @@ class Space:
             return
         for match in group.matches:
             for band in sorted(self.bands):
-                if band[0] >= group.special:
+                if band[0].covers(group.special):
                     self._take_in(self.bands[band], want, match)
                     if not want.left:
                         return

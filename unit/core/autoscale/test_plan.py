@@ -180,6 +180,34 @@ SLICE = an_offer("slice", TPU=4, hosts=4, maximum=6)
             id="plain work spares special nodes though others cost more",
         ),
         pytest.param(
+            a_situation(demand(CPU=1), types=[an_offer("w", CPU=4, Custom1=10), G]),
+            {"w": 1},
+            id="plain work spares GPUs more than custom resources",
+        ),
+        pytest.param(
+            a_situation(
+                demand(4, CPU=1),
+                types=[an_offer("w", CPU=1, Custom1=1, is_spot=1), an_offer("g8", CPU=8, GPU=1)],
+            ),
+            {"w": 4},
+            id="plain work spares GPUs though others have more kinds of resources and cost more",
+        ),
+        pytest.param(
+            a_situation(
+                demand(CPU=1), types=[an_offer("v", CPU=4, Custom1=1000), an_offer("x", CPU=16, Custom2=1)]
+            ),
+            {"v": 1},
+            id="a custom resource costs the same in whatever unit it is counted",
+        ),
+        pytest.param(
+            a_situation(
+                demand(10, Custom1=1),
+                types=[an_offer("w1", CPU=4, Custom1=1), an_offer("w10", CPU=8, Custom1=10)],
+            ),
+            {"w10": 1},
+            id="more of a custom resource is worth more than less of it",
+        ),
+        pytest.param(
             a_situation(
                 anywhere_of(is_in("zone", "q"), is_in("zone", "a"), CPU=1),
                 demand(CPU=6, GPU=1),
@@ -335,6 +363,17 @@ def test_27_a_request_holds_the_worker_that_fulfils_it() -> None:
 
     assert not outcome.leave
     assert outcome.memory.held == {idle.pod}
+
+
+def test_plain_work_goes_to_an_idle_node_with_custom_resources_before_one_with_a_gpu() -> None:
+    gpu = a_worker(G, WorkerState.IDLE, idle=100.0)
+    spot = an_offer("w", CPU=4, Custom1=1, is_spot=1)
+    custom = a_worker(spot, WorkerState.IDLE, idle=100.0)
+
+    outcome = planned(demand(CPU=1), types=[spot, G], workers=[gpu, custom])
+
+    assert [placement.pods for placement in outcome.placements] == [(custom.pod,)]
+    assert [leave.pod for leave in outcome.leave] == [gpu.pod]
 
 
 def test_a_request_is_compared_with_what_nodes_have_in_total() -> None:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from rayctl.api.names import TypeName
 from rayctl.core.autoscale.asked import asked_of
 from rayctl.core.autoscale.axes import Key, Purpose
-from rayctl.core.autoscale.demand import Amounts, DrainReason, Gang, Selector
+from rayctl.core.autoscale.demand import Amounts, Demand, DrainReason, Gang, Selector
 from rayctl.core.autoscale.explain import Unmet, Verdict
 from rayctl.core.autoscale.offer import TypeOffer
 from rayctl.core.autoscale.plan import plan
 from rayctl.core.autoscale.situation import Placement, Plan, Situation
 from rayctl.core.autoscale.weight import is_special, special_kinds
 from rayctl.core.autoscale.workers import ALIVE, COUNTED, JOINED, UNJOINED, Worker, WorkerState
-from unit.core.autoscale.situations import launched
+from unit.core.autoscale.situations import an_offer, demand, launched, planned
 from unit.core.autoscale.strategies import situations
 
 T = TypeVar("T")
@@ -302,6 +302,24 @@ def takes(offer: TypeOffer, key: Key) -> bool:
     return holds(offer.resources, key) and any(
         matches(selector, dict(offer.labels)) for selector in key.selectors or ((),)
     )
+
+
+@quick
+@given(
+    st.dictionaries(st.sampled_from(["Custom1", "Custom2", "is_spot"]), st.integers(1, 1000), min_size=1),
+    st.dictionaries(st.sampled_from(["GPU", "TPU", "neuron_cores"]), st.integers(1, 8), min_size=1),
+    st.lists(st.builds(demand, st.integers(1, 9), CPU=st.integers(1, 4)), min_size=1, max_size=3),
+    st.integers(4, 16),
+)
+def test_plain_work_gets_no_accelerator_as_long_as_a_type_without_one_can_have_it(
+    custom: dict[str, Any], accelerators: dict[str, Any], asked: list[Demand], cpus: int
+) -> None:
+    types = [
+        an_offer("custom", CPU=4, maximum=100, **custom),
+        an_offer("accelerated", CPU=cpus, maximum=100, **accelerators),
+    ]
+
+    assert planned(*asked, types=types).launch.keys() == {"custom"}
 
 
 @quick
