@@ -163,11 +163,13 @@ class _Builder:
             else:
                 continue
             if keeps_empty or any(vector):
+                # An edit of the type takes nothing from a node that has joined.
+                kinds = fresh.special if fresh and worker.state in UNJOINED else special_kinds(worker.total)
                 traits = _Traits(
                     vector,
                     worker.type,
                     tier,
-                    special_of(fresh.special if fresh else special_kinds(worker.total)),
+                    special_of(kinds),
                     labels,
                     tuple(sorted(worker.groups & waiting)) if waiting else (),
                     nominations.get(worker.pod, ()) if tier >= Tier.STARTING else (),

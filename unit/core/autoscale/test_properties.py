@@ -19,7 +19,7 @@ from rayctl.core.autoscale.plan import plan
 from rayctl.core.autoscale.situation import Placement, Plan, Situation
 from rayctl.core.autoscale.weight import is_special, special_kinds
 from rayctl.core.autoscale.workers import ALIVE, COUNTED, JOINED, UNJOINED, Worker, WorkerState
-from unit.core.autoscale.situations import an_offer, demand, launched, planned
+from unit.core.autoscale.situations import a_worker, an_offer, demand, launched, planned
 from unit.core.autoscale.strategies import situations
 
 T = TypeVar("T")
@@ -218,6 +218,28 @@ def test_only_spare_idle_workers_are_drained_as_idle_and_never_below_the_minimum
         if any(worker.pod in drained for worker in mine):
             left = sum(worker.state in JOINED and worker.pod not in going for worker in mine)
             assert left >= offer.minimum
+
+
+resources = st.dictionaries(
+    st.sampled_from(["CPU", "memory", "GPU", "TPU", "Custom1", "Custom2"]), st.integers(1, 4), min_size=1
+)
+
+
+@quick
+@given(resources, resources)
+def test_what_a_node_has_is_used_and_held_whatever_its_type_has_come_to_offer(
+    has: dict[str, Any], offers: dict[str, Any]
+) -> None:
+    old = a_worker(an_offer("type", **has), WorkerState.IDLE, idle=3600.0)
+    types = [an_offer("type", **offers), an_offer("other", **has)]
+
+    task = planned(demand(**has), types=types, workers=[old])
+    request = planned(request=[demand(**has)], types=types, workers=[old])
+
+    for outcome in (task, request):
+        assert not outcome.launch
+        assert not outcome.leave
+    assert request.memory.held == {old.pod}
 
 
 def matches(selector: Selector, labels: dict[str, str]) -> bool:
