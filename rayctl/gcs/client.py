@@ -7,10 +7,10 @@ be sent from here: a state version that was seen before, and a drain without a r
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Self
+from typing import Self, TypeVar
 
 from rayctl.clock import Clock
 from rayctl.core.autoscale.demand import Demand, DrainReason, NodeId, Snapshot
@@ -19,14 +19,13 @@ from rayctl.gcs import encode
 from rayctl.gcs import protocol_pb2 as pb
 from rayctl.gcs.channel import Channel, Method, OnCall, Token, ignore_call
 from rayctl.gcs.errors import legible
-from rayctl.gcs.translate import parse, reported_version, snapshot
-
-_RAYS_OWN = "_ray_internal"
-"""So begin the namespaces of drivers that are Ray's: the dashboard's, a job's supervisor."""
+from rayctl.gcs.translate import drivers, parse, reported_version, snapshot
 
 _LONG = 2**16
 """Bytes: an answer of more is read in a thread, so that other clusters go on meanwhile. It is some 110 nodes
 or 1 ms, but a head that means harm can make as few bytes cost a hundred times as much."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +63,7 @@ class GcsClient:
         """Return what the cluster has and is asked for. It is up to a second old (RAY_gcs_pull_…)."""
         answer = await self._channel.call(Method.READ_STATE)
         at = self._clock.monotonic()
-        if len(answer) > _LONG:
-            return await asyncio.to_thread(snapshot, answer, at)
-        return snapshot(answer, at)
+        return await _read(lambda answer: snapshot(answer, at), answer)
 
     async def drain(
         self, node_id: NodeId, reason: DrainReason, message: str, deadline: datetime | None = None
@@ -89,19 +86,23 @@ class GcsClient:
 
     async def read_report_version(self) -> int:
         """Return the version of the last report that this life of the GCS has taken, 0 without one."""
-        return reported_version(await self._channel.call(Method.READ_STATUS))
+        return await _read(reported_version, await self._channel.call(Method.READ_STATUS))
 
     async def count_drivers(self) -> int:
         """Return how many programs of users are connected, idle ones included: a shell, a job, Ray Client."""
         request = pb.GetAllJobInfoRequest(
             skip_submission_job_info_field=True, skip_is_running_tasks_field=True
         )
-        answer = await self._channel.call(Method.READ_JOBS, request.SerializeToString())
-        jobs = parse(pb.GetAllJobInfoReply, answer).job_info_list
-        return sum(not job.is_dead and not job.config.ray_namespace.startswith(_RAYS_OWN) for job in jobs)
+        return await _read(drivers, await self._channel.call(Method.READ_JOBS, request.SerializeToString()))
 
     async def request_constraint(self, demands: Sequence[Demand]) -> None:
         """Do what ``request_resources`` does: replace what was requested before."""
         await self._channel.call(
             Method.REQUEST_CONSTRAINT, encode.constraint_request(demands).SerializeToString()
         )
+
+
+async def _read(reader: Callable[[bytes], T], answer: bytes) -> T:
+    if len(answer) > _LONG:
+        return await asyncio.to_thread(reader, answer)
+    return reader(answer)

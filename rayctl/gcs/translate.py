@@ -27,6 +27,9 @@ MAX_PIECE = 2**20
 _STATE = pb.GetClusterResourceStateReply.CLUSTER_RESOURCE_STATE_FIELD_NUMBER
 _REPORTED = pb.GetClusterStatusReply.AUTOSCALING_STATE_FIELD_NUMBER
 _REPORTED_VERSION = pb.AutoscalingState.AUTOSCALER_STATE_VERSION_FIELD_NUMBER
+_JOBS = pb.GetAllJobInfoReply.JOB_INFO_LIST_FIELD_NUMBER
+_RAYS_OWN = "_ray_internal"
+"""So begin the namespaces of drivers that are Ray's: the dashboard's, a job's supervisor."""
 _FIELDS = pb.ClusterResourceState
 _STATUSES: Mapping[int, NodeStatus] = {
     pb.RUNNING: NodeStatus.RUNNING,
@@ -65,6 +68,24 @@ def reported_version(answer: bytes) -> int:
                 if inner == _REPORTED_VERSION:
                     version = signed(content)
     return version
+
+
+def drivers(answer: bytes) -> int:
+    """Return how many programs of users are connected, from a GetAllJobInfoReply.
+
+    Raises:
+        Garbled: it is none.
+        TooLarge: it has more jobs than are read.
+    """
+    jobs = count = 0
+    for number, value in walk(memoryview(answer)):
+        if number == _JOBS:
+            jobs += 1
+            if jobs > MAX_PIECES:
+                raise TooLarge(f"the answer has more than {MAX_PIECES:,} jobs")
+            job = parse(pb.JobTableData, bytes(submessage(value)))
+            count += not job.is_dead and not job.config.ray_namespace.startswith(_RAYS_OWN)
+    return count
 
 
 def parse(kind: type[M], piece: bytes) -> M:

@@ -1,6 +1,7 @@
 """The client against what a network, a head and whoever runs code on it do to it."""
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 
 import grpc
@@ -62,6 +63,37 @@ async def test_a_long_answer_does_not_hold_up_the_loop(gcs: FakeGcs, client: Gcs
     snapshot = await reading
     assert len(snapshot.nodes) == 4000
     assert len([turn for turn in turns if turn > snapshot.at]) > 1  # of the loop, while it was read
+
+
+@pytest.mark.parametrize(
+    ("method", "read", "body", "found"),
+    [
+        pytest.param(
+            Method.READ_JOBS, GcsClient.count_drivers, b"\x12\x00" * 90_000, 90_000, id="jobs of two bytes"
+        ),
+        pytest.param(
+            Method.READ_STATUS, GcsClient.read_report_version, b"\x1a\x00" * 200_000, 0, id="unknown fields"
+        ),
+    ],
+)
+async def test_an_answer_of_many_small_parts_does_not_hold_up_the_loop(
+    gcs: FakeGcs,
+    method: Method,
+    read: Callable[[GcsClient], Coroutine[None, None, int]],
+    body: bytes,
+    found: int,
+) -> None:
+    gcs.fail(method, answer(body))
+    arrived: list[float] = []
+    turns = []
+    async with GcsClient(gcs.address, CLOCK, on_call=lambda *_: arrived.append(CLOCK.monotonic())) as client:
+        reading = asyncio.create_task(read(client))
+        while not reading.done():
+            turns.append(CLOCK.monotonic())
+            await asyncio.sleep(0)
+
+    assert await reading == found
+    assert len([turn for turn in turns if turn > arrived[0]]) > 1  # of the loop, while it was read
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from rayctl.core.autoscale.demand import (
 )
 from rayctl.gcs import protocol_pb2 as pb
 from rayctl.gcs import translate
-from rayctl.gcs.errors import GcsError, TooLarge
+from rayctl.gcs.errors import Garbled, GcsError, TooLarge
 from rayctl.gcs.translate import reported_version
 
 GROUP = "4b824095ce0af6d199c3a50e59df02000000"
@@ -243,3 +243,24 @@ def test_the_version_of_the_last_report_is_found_beside_all_else() -> None:
 
     assert reported_version(reply.SerializeToString()) == 1_795_521_600_250
     assert reported_version(b"") == 0
+
+
+def test_drivers_are_the_living_jobs_of_users() -> None:
+    jobs = pb.GetAllJobInfoReply()
+    jobs.job_info_list.add(config=pb.JobConfig(ray_namespace="mine"))
+    jobs.job_info_list.add(config=pb.JobConfig(ray_namespace="_ray_internal_dashboard"))
+    jobs.job_info_list.add(is_dead=True)
+    jobs.job_info_list.add()
+
+    assert translate.drivers(jobs.SerializeToString()) == 2
+
+
+def test_jobs_without_end_are_not_read() -> None:
+    with pytest.raises(TooLarge, match="jobs"):
+        translate.drivers(b"\x12\x00" * (translate.MAX_PIECES + 1))
+
+
+@pytest.mark.parametrize("answer", [b"<html>", b"\x12\x05ab", b"\x10\x01", b"\x12\x02\x12\x09"])
+def test_jobs_that_are_none_are_told(answer: bytes) -> None:
+    with pytest.raises(Garbled):
+        translate.drivers(answer)
