@@ -109,6 +109,7 @@ def new_cells(space: Space) -> list[Cell]:
 
 def _place(stage: Stage, wants: list[Want], cause: Cause) -> list[Left]:
     """Place demands on what is there, then on what is launched for them."""
+    stage.space.claim(wants)
     for want in wants:
         stage.space.take(want)
     return [Left(want.group, want.left) for want in grow(stage, wants, cause)]

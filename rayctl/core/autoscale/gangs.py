@@ -38,10 +38,12 @@ def _place_whole(stage: Stage, want: GangWant, times: int) -> Stage | None:
     """Return the stage with so many equal placement groups placed, or None when not all of them fit."""
     after = stage.copy()
     wants = wants_of(want.groups, times)
+    after.space.claim(wants)
     for each in wants:
         after.space.take(each)
     if want.gang.group:
         done = all(launch_apart(after, each, Cause.GANG) for each in wants)
+        after.space.rejoin()
     else:
         done = not grow(after, wants, Cause.GANG)
     if done:

@@ -61,8 +61,13 @@ def plan(situation: Situation) -> Plan:
 
 def estimated_steps(asked: Snapshot, workers: int, types: int) -> int:
     """Return about how many steps a plan takes: more than 60,000 belong in a thread of their own."""
-    groups = len(asked.demands) + sum(len(gang.bundles) for gang in asked.gangs) + len(asked.constraint)
-    return groups + workers * (4 + min(groups, 50)) + types * min(groups, 500) * 10
+    groups = len(asked.demands) + len(asked.constraint)
+    steps = 50 * groups + workers * (4 + min(groups, 50)) + types * min(groups, 500) * 10
+    for gang in asked.gangs:
+        # Bundles are planned as they are, each beside all workers and all others of its group.
+        bundles = len(gang.bundles)
+        steps += 200 + bundles * (50 + types * 10 + workers + bundles)
+    return steps
 
 
 def _patient(workers: Sequence[Worker], memory: Memory, now: Monotonic) -> tuple[Worker, ...]:

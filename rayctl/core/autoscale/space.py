@@ -10,7 +10,7 @@ packs tightly and idle nodes stay idle.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
 from operator import itemgetter
@@ -92,6 +92,8 @@ class Space:
     bands: dict[Band, list[Cell]] = field(default_factory=dict)
     used_up: list[Cell] = field(default_factory=list)
     """Cells with a load and with nothing left."""
+    aside: list[Cell] = field(default_factory=list)
+    """Cells with a bundle of the placement group that is being placed and wants no second one there."""
     hopeless: set[Key] = field(default_factory=set)
     """What is known not to fit anywhere, as long as nothing is added."""
     kept: dict[Key, int] = field(default_factory=dict)
@@ -109,6 +111,7 @@ class Space:
             self.axes,
             bands,
             self.used_up.copy(),
+            self.aside.copy(),
             self.hopeless.copy(),
             self.kept.copy(),
             self.keeps_empty,
@@ -141,12 +144,22 @@ class Space:
         order = (self.axes.weigh(vector), site.type, vector, site.labels, groups)
         return Cell(order, vector, site, groups, load, kept, members, count)
 
+    def claim(self, wants: Iterable[Want]) -> None:
+        """Place demands where nodes were launched for them; that goes before all taking."""
+        claims = {want.group.key: want for want in wants if self.kept.get(want.group.key)}
+        for cell in self._keeping(claims) if claims else ():
+            pieces = [cell]
+            for key, times in cell.kept:
+                if key in claims:
+                    pieces = [part for piece in pieces for part in self._split_for(piece, claims[key], times)]
+            for piece in pieces:
+                self._put(piece)
+
     def take(self, want: Want) -> None:
         """Place as many of a demand as fit, and lower ``want.left`` by them.
 
         Selectors are tried in the user's order, each over all cells.
         """
-        self._claim(want)
         group = want.group
         if not want.left or group.key in self.hopeless:
             return
@@ -163,7 +176,8 @@ class Space:
         extra = self.kept.get(group.key, 0) - keep
         if extra <= 0:
             return
-        for cell, times in list(self._keeping(group.key)):
+        for cell in self._keeping({group.key}):
+            times = dict(cell.kept)[group.key]
             count = min(cell.size, max(0, -(-extra // times)))
             staying, going = _split(cell, count)
             if staying:
@@ -174,6 +188,12 @@ class Space:
             extra -= count * times
             self.kept[group.key] -= count * times
         self.hopeless.clear()
+
+    def rejoin(self) -> None:
+        """Put back what was set aside: a placement group that wanted no node twice is placed."""
+        for cell in self.aside:
+            self._put(cell)
+        self.aside.clear()
 
     def _take_in(self, cells: list[Cell], want: Want, match: Match) -> None:
         group = want.group
@@ -207,6 +227,9 @@ class Space:
                 cells[index] = rest
                 index += 1
         self.steps += looked
+        if apart:
+            self.aside += pieces
+            return
         for piece in pieces:
             self._put(piece)
 
@@ -237,29 +260,24 @@ class Space:
         members = members[start : start + count]
         return Cell(order, vector, site, groups, (*load, (group, times)), kept, members, count)
 
-    def _claim(self, want: Want) -> None:
-        """Place a demand first where nodes were launched for it."""
-        key = want.group.key
-        if not self.kept.get(key):
-            return
-        before = want.left
-        for cell, times in list(self._keeping(key)):
-            full, part = divmod(want.left, times)
-            rest, filled = _split(cell, min(cell.size, full))
-            if filled:
-                self._put(self._claimed(filled, want, times, 0))
-            if rest and part and full < cell.size:
-                rest, last = _split(rest, 1)
-                if last:
-                    self._put(self._claimed(last, want, part, times - part))
-            if rest:
-                self._put(rest)
-        self.kept[key] -= before - want.left
+    def _split_for(self, cell: Cell, want: Want, times: int) -> Iterator[Cell]:
+        """Yield what becomes of a cell that keeps room for ``times`` of a demand on each of its nodes."""
+        full, part = divmod(want.left, times)
+        rest, filled = _split(cell, min(cell.size, full))
+        if filled:
+            yield self._claimed(filled, want, times, 0)
+        if rest and part and full < cell.size:
+            rest, last = _split(rest, 1)
+            if last:
+                yield self._claimed(last, want, part, times - part)
+        if rest:
+            yield rest
 
     def _claimed(self, cell: Cell, want: Want, times: int, still: int) -> Cell:
         """Return a cell with so many of a demand where room was kept for them, and for so many still."""
         key = want.group.key
         want.left -= cell.size * times
+        self.kept[key] -= cell.size * times
         kept = _without(cell.kept, key)
         return self._rebuilt(
             cell._replace(
@@ -270,16 +288,17 @@ class Space:
             kept=(*kept, (key, still)) if still else kept,
         )
 
-    def _keeping(self, key: Key) -> Iterator[tuple[Cell, int]]:
-        """Take out of the Space, and yield, each cell that keeps room for a demand, and for how many."""
-        for band, cells in list(self.bands.items()):
+    def _keeping(self, keys: Container[Key]) -> list[Cell]:
+        """Take out of the Space, and return, each cell that keeps room for one of these demands."""
+        found: list[Cell] = []
+        for band, cells in self.bands.items():
             if band[1] in {Tier.STARTING, Tier.PENDING}:
                 self.steps += len(cells)
-                found = [cell for cell in cells if any(entry[0] == key for entry in cell.kept)]
-                if found:
-                    self.bands[band] = [cell for cell in cells if all(entry[0] != key for entry in cell.kept)]
-                for cell in found:
-                    yield cell, next(times for kept, times in cell.kept if kept == key)
+                staying: list[Cell] = []
+                for cell in cells:
+                    (found if any(key in keys for key, _ in cell.kept) else staying).append(cell)
+                self.bands[band] = staying
+        return found
 
     def _rebuilt(self, cell: Cell, vector: Vector, *, kept: Kept) -> Cell:
         return self.cell(

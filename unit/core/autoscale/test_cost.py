@@ -2,7 +2,7 @@
 
 Demands and nodes are counted, never walked over one by one for each other: twice as many of either, or of the
 resources and labels that they are told apart by, may cost twice as much, not four times. The one exception are
-the different bundles of one placement group, of which real ones have few.
+the different bundles of one placement group that need not be apart, of which real ones have few.
 """
 
 import sys
@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from rayctl.core.autoscale.demand import Demand, GroupId, Strategy
-from rayctl.core.autoscale.plan import plan
+from rayctl.core.autoscale.plan import estimated_steps, plan
 from rayctl.core.autoscale.situation import Situation
 from rayctl.core.autoscale.workers import Worker, WorkerState
 from unit.core.autoscale.situations import (
@@ -123,9 +123,20 @@ def spread_groups(count: int) -> Situation:
     return a_situation(*asked, types=[SMALL, LARGE], cluster_maximum=10**6)
 
 
-def starting(count: int) -> Situation:
-    situation = asking(count)
+def starting(situation: Situation) -> Situation:
     return launched(situation, plan(situation))
+
+
+def one_group(strategy: Strategy, count: int, workers: Sequence[Worker] = ()) -> Situation:
+    """Many bundles, each of them different; what a node has too little of is memory."""
+    bundles = [demand(CPU=1 + number / 1000, memory=15) for number in range(count)]
+    group = GroupId("aa") if strategy is Strategy.STRICT_SPREAD else GroupId("")
+    return a_situation(
+        gang(strategy, *bundles, group=group),
+        types=[an_offer("node", CPU=64, memory=16, maximum=10**6)],
+        workers=workers,
+        cluster_maximum=10**6,
+    )
 
 
 @pytest.mark.parametrize(
@@ -151,7 +162,7 @@ def starting(count: int) -> Situation:
             2.0,
             id="a hundred times the demands on nodes that differ",
         ),
-        pytest.param(starting(300), starting(600), 2.2, id="twice the nodes on their way"),
+        pytest.param(starting(asking(300)), starting(asking(600)), 2.2, id="twice the nodes on their way"),
         pytest.param(
             distinct_request(1500), distinct_request(3000), 2.2, id="twice the request, all different"
         ),
@@ -160,7 +171,42 @@ def starting(count: int) -> Situation:
         pytest.param(own_labels(80), own_labels(160), 2.4, id="twice the labels"),
         pytest.param(unlike_groups(100), unlike_groups(200), 2.2, id="twice the groups, all different"),
         pytest.param(spread_groups(20), spread_groups(40), 2.6, id="twice the strictly spread groups"),
+        pytest.param(
+            one_group(Strategy.STRICT_SPREAD, 200),
+            one_group(Strategy.STRICT_SPREAD, 400),
+            2.2,
+            id="twice the bundles of a strictly spread group, all different",
+        ),
+        pytest.param(
+            starting(one_group(Strategy.STRICT_SPREAD, 200)),
+            starting(one_group(Strategy.STRICT_SPREAD, 400)),
+            2.2,
+            id="twice the nodes on their way, each for another bundle",
+        ),
     ],
 )
 def test_what_a_plan_costs(little: Situation, much: Situation, times: float) -> None:
     assert steps_run(much) <= times * steps_run(little)
+
+
+@pytest.mark.parametrize(
+    "situation",
+    [
+        pytest.param(distinct(500), id="demands"),
+        pytest.param(unlike_groups(200), id="placement groups"),
+        pytest.param(spread_groups(100), id="strictly spread groups"),
+        pytest.param(one_group(Strategy.STRICT_SPREAD, 300), id="bundles apart"),
+        pytest.param(
+            one_group(Strategy.STRICT_SPREAD, 200, unlike_nodes(200)), id="bundles apart that no node takes"
+        ),
+        pytest.param(one_group(Strategy.PACK, 300), id="bundles together"),
+        pytest.param(
+            one_group(Strategy.PACK, 200, unlike_nodes(200)), id="bundles together that no node takes"
+        ),
+    ],
+)
+def test_what_a_plan_costs_is_known_before_it_is_made(situation: Situation) -> None:
+    """A step is about a microsecond, in which up to 100 instructions are run."""
+    estimated = estimated_steps(situation.asked, len(situation.workers), len(situation.offers))
+
+    assert steps_run(situation) <= 100 * estimated

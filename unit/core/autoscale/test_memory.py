@@ -177,6 +177,17 @@ def test_a_strictly_spread_group_keeps_its_nodes_while_they_start() -> None:
     assert not outcome.unmet
 
 
+@pytest.mark.parametrize("lost", [0, 1])
+def test_a_strictly_spread_group_gets_another_node_for_one_it_lost_on_its_way(lost: int) -> None:
+    spread = gang(Strategy.STRICT_SPREAD, demand(CPU=1), demand(CPU=2), group=GroupId("aa"))
+    situation = under_way(a_situation(spread, types=[A]))
+    situation = under_way(situation)  # now each pod has a name, and its bundle
+    left = tuple(worker for index, worker in enumerate(situation.workers) if index != lost)
+
+    assert len(left) == 1
+    assert plan(replace(situation, workers=left)).launch == {"a": 1}
+
+
 def test_a_second_look_does_not_launch_another_type_for_what_is_held_back() -> None:
     """Packing anew beside five nodes on their way finds another set best; the first is under way."""
     types = [
