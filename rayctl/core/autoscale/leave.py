@@ -132,7 +132,7 @@ def _is_broken(worker: Worker) -> bool:
 def _how_it_failed(worker: Worker) -> str:
     if worker.state is WorkerState.STUCK:
         return worker.why or f"it is {worker.verdict or 'stuck'}"
-    return worker.why or "Ray has lost its node"
+    return worker.why or ("it is not ready any more" if worker.node_id else "Ray has lost its node")
 
 
 def _preempt(worker: Worker, why: str) -> Leave:

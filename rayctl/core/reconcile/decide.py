@@ -12,10 +12,11 @@ from dataclasses import replace
 from datetime import datetime
 
 from rayctl.api.document import SpecError
-from rayctl.api.names import PodName
+from rayctl.api.names import PodName, Role
 from rayctl.api.observed import ClusterView, PodView
 from rayctl.api.raycluster import RayCluster
 from rayctl.api.status import ConditionType, RayClusterStatus
+from rayctl.core.autoscale.demand import DrainReason
 from rayctl.core.autoscale.leave import Leave
 from rayctl.core.autoscale.minimum import Targets
 from rayctl.core.build.service import service_fingerprint
@@ -25,7 +26,7 @@ from rayctl.core.reconcile.actions import Decision, Note, Reason
 from rayctl.core.reconcile.away import idle_left, why_away
 from rayctl.core.reconcile.health import FAILED, Verdict, health_of
 from rayctl.core.reconcile.removal import Removal
-from rayctl.core.reconcile.seen import Observed, Silence
+from rayctl.core.reconcile.seen import Observed, RayView, Silence
 from rayctl.core.reconcile.slots import head_of, live_by_type, session_of
 from rayctl.core.reconcile.status import Course, refused_status, running_status
 from rayctl.core.reconcile.trouble import blocked_for
@@ -145,10 +146,20 @@ def _replace_failed(work: Worklist, seen: Observed) -> None:
         elif health.verdict is Verdict.ENDED:
             failed = None if pod.name in leaving else Reason.POD_ENDED
             work.delete([pod], f"it {health.verdict}{_ending(pod)}", failed=failed)
-        elif health.verdict in FAILED and pod.name not in leaving:
+        elif health.verdict not in FAILED or pod.name in leaving:
+            continue
+        elif ray is not None and pod.role is Role.WORKER and ray.has_alive(pod):
+            if not work.planned:  # else the plan does, and counts on it no more
+                work.leave[pod.name] = _preempt(pod, ray, f"it {health.verdict}")
+        else:
             work.delete([pod], f"it {health.verdict}", failed=Reason.POD_LOST)
     if head is not None and head.name in work.gone:
         work.head = None
+
+
+def _preempt(pod: PodView, ray: RayView, why: str) -> Leave:
+    """Return that a pod is to leave in order: by Ray's word something may run in it."""
+    return Leave(pod.name, pod.pod_type, ray.nodes[pod.name].node_id, DrainReason.PREEMPTION, why)
 
 
 def _ending(pod: PodView) -> str:

@@ -1,9 +1,12 @@
 """How a pod is: one verdict, and when time alone may change it.
 
 The times: a pod that was ready and is not has 60 s to come back (a head 120 s: its loss costs the whole
-cluster); a node that Ray gave up has half a minute for a restart in place; one that never joined has
-``joinTimeoutSeconds`` from its start, or from the head's, whichever was later; a head from its own. A pod
-that cannot be scheduled, pulled or started is left to Kubernetes, which tries on and tells why.
+cluster). Where Ray has its node among the living, only Kubernetes hears nothing of it, as when kubelets are
+cut off from the API server: then a worker has 300 s, as by Kubernetes' own eviction, counted from when its
+head is ready, and a head is kept. A node that Ray gave up has half a minute for a restart in place; one
+that never joined has ``joinTimeoutSeconds`` from its start, or from the head's, whichever was later; a head
+from its own. A pod that cannot be scheduled, pulled or started is left to Kubernetes, which tries on and
+tells why.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from rayctl.core.reconcile.seen import RayView
 
 UNREADY_WORKER: Seconds = 60.0
 UNREADY_HEAD: Seconds = 120.0
+UNREADY_BUT_IN_RAY: Seconds = 300.0
 RESTART_IN_PLACE: Seconds = 30.0
 LATE_TO_END: Seconds = 60.0
 
@@ -81,7 +85,11 @@ def health_of(
     if pod.started and not pod.finished and ray is not None and ray.has_lost(pod):
         return _by(at, pod.started + RESTART_IN_PLACE, Verdict.UNREADY, Verdict.LOST_BY_RAY)
     known = _at_once(pod)
-    return _starting(pod, joining_since, patience, at) if known is None else Health(known)
+    if known is not None:
+        return Health(known)
+    if pod.started and pod.ready_changed > pod.started:
+        return _unready(pod, ray, joining_since, at)
+    return _starting(pod, joining_since, patience, at)
 
 
 def _at_once(pod: PodView) -> Verdict | None:
@@ -91,10 +99,16 @@ def _at_once(pod: PodView) -> Verdict | None:
     return Verdict.READY if pod.ready else _REASONS.get(pod.reason)
 
 
+def _unready(pod: PodView, ray: RayView | None, head_ready_since: float, at: float) -> Health:
+    due = pod.ready_changed + (UNREADY_HEAD if pod.role is Role.HEAD else UNREADY_WORKER)
+    if ray is not None and ray.has_alive(pod):
+        if pod.role is Role.HEAD:
+            return Health(Verdict.UNREADY)  # it answers: all of Ray would be lost with it, and nothing gained
+        due = max(pod.ready_changed, head_ready_since) + UNREADY_BUT_IN_RAY
+    return _by(at, due, Verdict.UNREADY, Verdict.UNREADY_TOO_LONG)
+
+
 def _starting(pod: PodView, joining_since: float, patience: int, at: float) -> Health:
-    if pod.started and pod.ready_changed > pod.started:
-        patient = UNREADY_HEAD if pod.role is Role.HEAD else UNREADY_WORKER
-        return _by(at, pod.ready_changed + patient, Verdict.UNREADY, Verdict.UNREADY_TOO_LONG)
     if pod.started and patience:
         since = pod.started if pod.role is Role.HEAD else max(pod.started, joining_since)
         return _by(at, since + patience, Verdict.STARTING, Verdict.NEVER_JOINED)

@@ -33,6 +33,11 @@ class RayView:
     0 while something has, and while a program of a user is connected.
     """
 
+    def has_alive(self, pod: PodView) -> bool:
+        """Return whether Ray has a living node in that very pod."""
+        node = self.nodes.get(pod.name)
+        return node is not None and node.status is not NodeStatus.DEAD and may_be_of(node, pod.ip)
+
     def has_lost(self, pod: PodView) -> bool:
         """Return whether Ray had a node in that very pod and has it no more; not in a namesake before it."""
         return pod.name in self.dead and may_be_of(self.nodes[pod.name], pod.ip)

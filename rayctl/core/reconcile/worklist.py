@@ -46,8 +46,8 @@ class Worklist:
     notes: list[Note] = field(default_factory=list)
     standing: list[Note] = field(default_factory=list)
     waits: list[float] = field(default_factory=list)
-    leave: Mapping[PodName, Leave] = field(default_factory=dict)
-    """Who is to go by the planner's word."""
+    leave: dict[PodName, Leave] = field(default_factory=dict)
+    """Who is to go by the plan; without one, who failed by Kubernetes' word and not by Ray's."""
     planned: bool = False
     """Whether the targets are a plan's, which counts who is leaving beside them."""
     ask_ray: bool = False

@@ -232,6 +232,15 @@ def test_what_failed_is_deleted_and_replaced_at_once(lost: Worker) -> None:
     assert outcome.targets == {"a": 1}
 
 
+def test_why_a_worker_was_given_up_is_told_by_whether_ray_has_its_node() -> None:
+    cut_off = a_worker(A, WorkerState.LOST, node_id="01", verdict=PodVerdict.GONE_BAD)
+    dead = a_worker(A, WorkerState.LOST)
+
+    told = {leave.pod: leave.why for leave in planned(types=[A], workers=[cut_off, dead]).leave}
+
+    assert told == {cut_off.pod: "it is not ready any more", dead.pod: "Ray has lost its node"}
+
+
 def test_a_replacement_waits_for_the_lost_to_go_where_the_maximum_is_reached() -> None:
     lost = a_worker(A, WorkerState.LOST)
 

@@ -2,9 +2,13 @@
 
 from datetime import timedelta
 
+from rayctl.api.observed import PodView
 from rayctl.api.status import Phase
+from rayctl.core.autoscale.demand import NodeId
+from rayctl.core.autoscale.leave import Leave
+from rayctl.core.reconcile.decide import decide
 from unit.builders import a_cluster, a_pod
-from unit.core.reconcile.passes import NOW, apply, deleted, pass_over, seen
+from unit.core.reconcile.passes import NOW, WORKER, a_view, apply, deleted, drained, pass_over, seen
 
 
 def test_a_pod_that_has_ended_does_not_keep_a_cluster_from_being_suspended() -> None:
@@ -36,3 +40,43 @@ def test_a_pod_that_has_failed_is_removed_also_where_nobody_took_its_readiness_b
     head, worker = a_pod("h", head=True), a_pod("w", phase="Failed", ready=True)
 
     assert deleted(pass_over(cluster, seen(cluster, head, worker))) == ["w"]
+
+
+def cut_off(name: str, seconds: float, *, head: bool = False) -> PodView:
+    """A pod whose kubelet was cut off from the API server so many seconds ago: it runs, and is not ready."""
+    started, since = NOW.timestamp() - 3600, NOW.timestamp() - seconds
+    return a_pod(name, head=head, ready=False, started=started, ready_changed=since)
+
+
+def test_workers_whose_kubelets_fall_silent_stay_while_ray_says_that_they_live_and_leave_in_order() -> None:
+    cluster = a_cluster(workers=1)
+    head, view = a_pod("h", head=True), a_view("h", "w")
+
+    early = pass_over(cluster, seen(cluster, head, cut_off("w", 299), ray=view))
+    late = pass_over(cluster, seen(cluster, head, cut_off("w", 300), ray=view))
+    lost = pass_over(cluster, seen(cluster, head, cut_off("w", 60), ray=a_view("h")))
+
+    assert (early.actions, early.wake_after) == ((), 1)
+    assert (drained(late), deleted(late)) == (["w"], [])
+    assert deleted(lost) == ["w"], "Ray says nothing of it"
+
+
+def test_with_a_plan_a_worker_whose_kubelet_is_silent_leaves_in_order_and_by_the_plan_alone() -> None:
+    cluster = a_cluster(workers=1)
+    observed = seen(cluster, a_pod("h", head=True), cut_off("w", 300), ray=a_view("h", "w"))
+    named = Leave("w", WORKER, NodeId(""), None, "it is not ready any more")
+
+    before = decide(cluster, observed, {WORKER: 1}, NOW, ())
+    after = decide(cluster, observed, {WORKER: 0}, NOW, (named,))
+
+    assert before.actions == ()
+    assert (drained(after), deleted(after)) == (["w"], [])
+
+
+def test_where_all_kubelets_fall_silent_all_stay_for_as_long_as_the_head_answers() -> None:
+    cluster = a_cluster(workers=1)
+    pods = cut_off("h", 3000, head=True), cut_off("w", 3000)
+
+    decision = pass_over(cluster, seen(cluster, *pods, ray=a_view("h", "w")))
+
+    assert decision.actions == ()

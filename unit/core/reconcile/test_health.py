@@ -32,8 +32,15 @@ def a_dead_node(pod: str, ip: str) -> RayNode:
     return RayNode(NodeId("01"), pod, WORKER, NodeStatus.DEAD, {}, {}, {}, 0, frozenset(), ip)
 
 
-def judge(pod: PodView, patience: int = 600, since: float = SINCE, **ray: tuple[str, ...]) -> Health:
-    return health_of(pod, a_view(**ray) if ray else None, since, patience, NOW)  # type: ignore[arg-type]
+def judge(
+    pod: PodView,
+    patience: int = 600,
+    since: float = SINCE,
+    busy: tuple[str, ...] = (),
+    **ray: tuple[str, ...],
+) -> Health:
+    view = a_view(*busy, **ray) if busy or ray else None  # type: ignore[arg-type]
+    return health_of(pod, view, since, patience, NOW)
 
 
 @pytest.mark.parametrize(
@@ -80,6 +87,23 @@ def test_it_is_looked_at_again_when_time_alone_may_change_the_verdict(
     pod: PodView, due: float | None
 ) -> None:
     assert judge(pod).due == due
+
+
+@pytest.mark.parametrize(
+    ("pod", "since", "health"),
+    [
+        pytest.param(was_ready(61), SINCE, Health(Verdict.UNREADY, AT + 239), id="a minute ago"),
+        pytest.param(was_ready(300), SINCE, Health(Verdict.UNREADY_TOO_LONG), id="five minutes ago"),
+        pytest.param(
+            was_ready(900), AT, Health(Verdict.UNREADY, AT + 300), id="its head is not ready either"
+        ),
+        pytest.param(was_ready(900, role=Role.HEAD), AT, Health(Verdict.UNREADY), id="a head that answers"),
+    ],
+)
+def test_what_is_not_ready_and_by_rays_word_alive_has_longer(
+    pod: PodView, since: float, health: Health
+) -> None:
+    assert judge(pod, since=since, busy=("w",)) == health
 
 
 def test_a_worker_may_join_only_once_its_head_is_ready() -> None:
