@@ -33,7 +33,7 @@ from rayctl.core.reconcile.actions import Decision, Note, Reason
 from rayctl.core.reconcile.decide import decide, refuse
 from rayctl.core.reconcile.rollout import blueprint
 from rayctl.core.reconcile.seen import Observed, RayView, Silence
-from rayctl.core.reconcile.slots import head_of, session_of
+from rayctl.core.reconcile.slots import head_of, may_answer, session_of
 from rayctl.kube.cache import Cache
 from rayctl.kube.errors import Fenced, KubeError, Unreachable
 from rayctl.kube.events import Events
@@ -259,8 +259,7 @@ class Controller:
             self._heads.leave(cluster.key)
             return None
         life = session_of(head)
-        was_ready = head.ready or head.ready_changed > head.started > 0
-        if not was_ready and not self._heads.is_followed(cluster.key, life):
+        if not may_answer(head) and not self._heads.is_followed(cluster.key, life):
             return None
         sleepy = cluster.idle_seconds is not None
         address, secret = self._address_of(cluster, head)

@@ -136,3 +136,19 @@ def test_a_creation_of_which_nobody_knows_is_not_made_up_for_by_another_pod(worl
 
     assert heads == 1
     settled(world)
+
+
+def test_a_new_leader_has_workers_drained_also_while_the_head_is_not_ready_for_a_moment(world: World) -> None:
+    world.user.create(ONE, 2, drainTimeoutSeconds=20)
+    world.run(10.0)
+    for node in world.ray.workers():
+        world.ray.set_busy(node, busy=True)
+
+    world.nodes.fail_probe(head(world), 30.0)
+    world.take_over()
+    world.user.set(ONE, "suspend", value=True)
+    world.run(5.0)
+
+    assert len(workers(world)) == 2
+    assert all(node.draining for node in world.ray.workers() if node.pod != head(world).name)
+    settled(world)

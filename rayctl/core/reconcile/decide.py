@@ -25,9 +25,9 @@ from rayctl.core.reconcile import workers
 from rayctl.core.reconcile.actions import Decision, Note, Reason
 from rayctl.core.reconcile.away import idle_left, why_away
 from rayctl.core.reconcile.health import FAILED, Verdict, health_of
-from rayctl.core.reconcile.removal import Removal
+from rayctl.core.reconcile.removal import ASK_AGAIN, Removal
 from rayctl.core.reconcile.seen import Observed, RayView, Silence
-from rayctl.core.reconcile.slots import head_of, live_by_type, session_of
+from rayctl.core.reconcile.slots import head_of, live_by_type, may_answer, session_of
 from rayctl.core.reconcile.status import Course, refused_status, running_status
 from rayctl.core.reconcile.trouble import blocked_for
 from rayctl.core.reconcile.worklist import Worklist
@@ -48,7 +48,7 @@ def decide(
     """
     head = head_of(cluster, seen.pods)
     ray = seen.ray if isinstance(seen.ray, Silence) else seen.view_of(session_of(head) if head else "")
-    removal = Removal(head is not None and head.ready, ray, seen.drains, cluster.drain_seconds)
+    removal = Removal(head is not None and may_answer(head), ray, seen.drains, cluster.drain_seconds)
     # A name that is to be deleted stays so, and must not be given to a successor.
     taken = {pod.name for pod in seen.pods} | seen.left | set(map(PodName, cluster.scale.workers_to_delete))
     if removal.view is not None:
@@ -148,6 +148,8 @@ def _replace_failed(work: Worklist, seen: Observed) -> None:
             work.delete([pod], f"it {health.verdict}{_ending(pod)}", failed=failed)
         elif health.verdict not in FAILED or pod.name in leaving:
             continue
+        elif work.removal.is_asked:
+            work.waits.append(ASK_AGAIN)  # Ray may say that it lives
         elif ray is not None and pod.role is Role.WORKER and ray.has_alive(pod):
             if not work.planned:  # else the plan does, and counts on it no more
                 work.leave[pod.name] = _preempt(pod, ray, f"it {health.verdict}")

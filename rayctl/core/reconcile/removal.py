@@ -18,7 +18,7 @@ from rayctl.api.observed import PodView
 from rayctl.core.autoscale.demand import NodeId, NodeStatus
 from rayctl.core.reconcile.seen import Drain, RayView, Silence
 
-_ASK_AGAIN: Seconds = 0.5
+ASK_AGAIN: Seconds = 0.5
 _FRESH: Seconds = 1.5
 """So old may be what tells idle workers from busy ones, when it is to be chosen who goes."""
 
@@ -51,7 +51,8 @@ Step: TypeAlias = Ask | Stay | Go
 class Removal:
     """What decides on how a cluster's workers go. ``patience`` is ``drainTimeoutSeconds``, 0: no drains."""
 
-    head_ready: bool
+    head_may_answer: bool
+    """Whether there is a head that has been ready in its present life."""
     ray: RayView | Silence | None
     drains: Mapping[Uid, Drain]
     patience: int
@@ -61,12 +62,17 @@ class Removal:
         """What Ray says, or None."""
         return self.ray if isinstance(self.ray, RayView) else None
 
+    @property
+    def is_asked(self) -> bool:
+        """Whether Ray is being asked for the first time: an answer comes, or within seconds a Silence."""
+        return self.ray is None and self.head_may_answer
+
     def is_blind(self, now: datetime) -> bool:
         """Return whether a choice of who goes had better wait for Ray's next word on who is busy."""
         if not self.patience:
             return False
         if self.view is None:
-            return self.ray is None and self.head_ready
+            return self.is_asked
         return now.timestamp() - self.view.at > _FRESH
 
     def leaving(self, pods: Iterable[PodView]) -> list[PodView]:
@@ -81,9 +87,9 @@ class Removal:
         if pod.role is Role.HEAD or not self.patience or pod.finished:
             return Go()
         if self.view is None:
-            if self.ray is None and self.head_ready:
-                return Stay(_ASK_AGAIN)  # it is being asked
-            if isinstance(self.ray, Silence) and self.head_ready and pod.ready:
+            if self.is_asked:
+                return Stay(ASK_AGAIN)
+            if isinstance(self.ray, Silence) and pod.ready:
                 return Go(f"Ray could not be told: {self.ray.why}")
             return Go()
         return self._step(pod, self.view, now)

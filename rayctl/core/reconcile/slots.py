@@ -40,6 +40,11 @@ def head_of(cluster: RayCluster, pods: Iterable[PodView]) -> PodView | None:
     return min(live, key=order, default=None)
 
 
+def may_answer(head: PodView) -> bool:
+    """Return whether a head's GCS is to be asked: it has been ready in its present life, if it is not now."""
+    return head.ready or (bool(head.ip) and 0 < head.started < head.ready_changed)
+
+
 def session_of(head: PodView) -> str:
     """Return the name of a head's present life: another pod, or another start of it, is another."""
     return f"{head.uid}.{head.restarts}"

@@ -1,14 +1,21 @@
 """What a search with a simulated, faulty world has found (unit/simulation), as the shortest example of it."""
 
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
+
+import pytest
 
 from rayctl.api.observed import PodView
 from rayctl.api.status import Phase
 from rayctl.core.autoscale.demand import NodeId
 from rayctl.core.autoscale.leave import Leave
 from rayctl.core.reconcile.decide import decide
-from unit.builders import a_cluster, a_pod
-from unit.core.reconcile.passes import NOW, WORKER, a_view, apply, deleted, drained, pass_over, seen
+from rayctl.core.reconcile.seen import Silence
+from unit.builders import a_cluster, a_pod, a_pod_type
+from unit.core.reconcile.passes import HEAD, NOW, WORKER, a_view, apply, deleted, drained, pass_over, seen
+
+EDITED = (a_pod_type(HEAD), a_pod_type(WORKER, min_workers=1, labels={"zone": "b"}))
 
 
 def test_a_pod_that_has_ended_does_not_keep_a_cluster_from_being_suspended() -> None:
@@ -45,7 +52,7 @@ def test_a_pod_that_has_failed_is_removed_also_where_nobody_took_its_readiness_b
 def cut_off(name: str, seconds: float, *, head: bool = False) -> PodView:
     """A pod whose kubelet was cut off from the API server so many seconds ago: it runs, and is not ready."""
     started, since = NOW.timestamp() - 3600, NOW.timestamp() - seconds
-    return a_pod(name, head=head, ready=False, started=started, ready_changed=since)
+    return a_pod(name, head=head, ready=False, started=started, ready_changed=since, ip=f"10.0.0.{len(name)}")
 
 
 def test_workers_whose_kubelets_fall_silent_stay_while_ray_says_that_they_live_and_leave_in_order() -> None:
@@ -80,3 +87,42 @@ def test_where_all_kubelets_fall_silent_all_stay_for_as_long_as_the_head_answers
     decision = pass_over(cluster, seen(cluster, *pods, ray=a_view("h", "w")))
 
     assert decision.actions == ()
+
+
+@pytest.mark.parametrize("wish", [{"suspend": True}, {"pod_types": EDITED}, {"max_workers": 0}])
+def test_a_new_leader_waits_for_the_first_word_of_a_head_that_is_briefly_not_ready(
+    wish: dict[str, Any],
+) -> None:
+    cluster = a_cluster(workers=1)
+    head = cut_off("h", 3, head=True)
+    unasked = seen(cluster, head, a_pod("w"), ray=None)
+    cluster = replace(cluster, **wish)
+
+    waits = pass_over(cluster, unasked)
+    told = pass_over(cluster, replace(unasked, ray=a_view("h", "w")))
+    silent = pass_over(cluster, replace(unasked, ray=Silence("no answer")))
+
+    assert deleted(waits) == []
+    assert waits.ask_ray or waits.wake_after
+    assert (drained(told), deleted(told)) == (["w"], [])
+    assert "w" in deleted(silent)
+
+
+def test_a_new_leader_gives_nobody_up_before_ray_has_been_asked() -> None:
+    cluster = a_cluster(workers=1)
+    unasked = seen(cluster, cut_off("h", 3000, head=True), cut_off("w", 3000), ray=None)
+
+    waits = pass_over(cluster, unasked)
+    silent = pass_over(cluster, replace(unasked, ray=Silence("no answer")))
+
+    assert (waits.actions, waits.wake_after) == ((), 0.5)
+    assert sorted(deleted(silent)) == ["h", "w"]
+
+
+def test_for_a_head_that_starts_nobody_waits() -> None:
+    cluster = a_cluster(workers=0, suspend=True)
+    head = a_pod("h", head=True, ready=False, started=NOW.timestamp(), ready_changed=NOW.timestamp() - 9)
+
+    decision = pass_over(cluster, seen(cluster, head, a_pod("w", ready=False), ray=None))
+
+    assert sorted(deleted(decision)) == ["h", "w"]
