@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Iterable
 from datetime import datetime
+from itertools import count
 from typing import Any
 
 import grpc
@@ -198,6 +199,21 @@ async def test_what_may_pass_is_tried_again(world: World) -> None:
     world.have("one", workers=1)
 
     await comes_true(lambda: len(world.pods("one")) == 2)
+
+
+async def test_a_slice_is_made_up_for_what_could_not_be_made_of_it(world: World) -> None:
+    asked = count(1)
+    busy = answer(500, "InternalError", "etcd is busy")
+    world.server.fail("create", "pods", busy, times=10**6, only=lambda _: next(asked) % 6 == 0)
+    kinds = a_cluster_document()["spec"]["podTypes"]
+    kinds[1] |= {"minWorkers": 8, "numOfHosts": 8}
+
+    world.have("one", maxWorkers=8, podTypes=kinds)
+
+    await comes_true(lambda: world.status("one").get("observedGeneration") == 1)
+    assert len(world.pods("one")) == 9
+    assert world.server.count("create", "pods") < 20
+    assert not world.server.count("delete", "pods")
 
 
 async def test_a_fault_of_ours_with_one_cluster_holds_up_no_other(

@@ -1,12 +1,14 @@
 """Slices: workers of a type of several hosts come and go as one, since no host is of use without the others.
 
 A slice has its number from its first pod to its last, whatever becomes of each; another one gets another
-number, so that the planner, Ray and users never take hosts of two slices for one.
+number, so that the planner, Ray and users never take hosts of two slices for one. A slice may yet be made
+whole until the first of its hosts has started.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import count, islice
 
 from rayctl.api.names import PodName
@@ -21,15 +23,32 @@ def free_slices(pods: Iterable[PodView], hosts: int, number: int) -> tuple[int, 
     return tuple(each * hosts + host for each in free for host in range(hosts))
 
 
-def incomplete(staying: Iterable[PodView]) -> list[PodView]:
-    """Return the pods of slices of which a host is missing, or is on its way out."""
+def incomplete(staying: Iterable[PodView]) -> list[list[PodView]]:
+    """Return the slices of which a host is missing, or is on its way out: of each the pods that stay."""
     slices = _slices(pod for pod in staying if pod.slice)
     return [
-        pod
+        pods
         for pods in slices.values()
         if len({pod.ordinal for pod in pods}) < max(pod.hosts for pod in pods)
-        for pod in pods
     ]
+
+
+def unfinished(
+    halves: Iterable[list[PodView]], pods: Iterable[PodView], hosts: int, unwanted: AbstractSet[PodName]
+) -> list[list[PodView]]:
+    """Return those of incomplete slices that may yet be made whole: no host has started, all are wanted.
+
+    ``pods`` are all of the type, whatever their state.
+    """
+    spoilt = {pod.slice for pod in pods if pod.phase != "Pending" or pod.name in unwanted}
+    return [half for half in halves if half[0].slice not in spoilt and half[0].hosts == hosts]
+
+
+def lacking(half: Sequence[PodView]) -> tuple[int, ...]:
+    """Return the ordinals of the hosts that an incomplete slice lacks."""
+    hosts, there = half[0].hosts, {pod.ordinal for pod in half}
+    first = half[0].ordinal // hosts * hosts
+    return tuple(ordinal for ordinal in range(first, first + hosts) if ordinal not in there)
 
 
 def with_their_slices(outdated: Mapping[PodName, str], pods: Iterable[PodView]) -> dict[PodName, str]:

@@ -8,6 +8,7 @@ from rayctl.api.names import PodName, Role
 from rayctl.api.observed import PodView
 from rayctl.api.raycluster import PodType
 from rayctl.api.upgrade import UpgradeStrategy, UpgradeType
+from rayctl.core.reconcile.actions import Reason
 from rayctl.core.reconcile.rollout import (
     Headcount,
     Margins,
@@ -17,13 +18,22 @@ from rayctl.core.reconcile.rollout import (
     outdated_pods,
 )
 from rayctl.core.reconcile.seen import Observed
-from rayctl.core.reconcile.slices import free_slices, in_whole_slices, incomplete, with_their_slices
+from rayctl.core.reconcile.slices import (
+    free_slices,
+    in_whole_slices,
+    incomplete,
+    lacking,
+    unfinished,
+    with_their_slices,
+)
 from rayctl.core.reconcile.slots import free_ordinals, leaving_order, of_type, session_of
 from rayctl.core.reconcile.trouble import blocked_for
 from rayctl.core.reconcile.worklist import Worklist
 
 _GRACE_OF_THE_LOST = 5
 """Seconds."""
+
+_HALF = "its slice lacks a host"
 
 _MOST_AT_ONCE = 500
 """Pods of a type that one pass creates; the next pass goes on, and others have their turn between."""
@@ -65,8 +75,10 @@ def fill(work: Worklist, seen: Observed, pod_type: PodType, wanted: int) -> None
     named = [pod for pod in live if pod.name in work.leave and pod.name not in gone_soon]
     work.depart(named)
     gone_soon.update(pod.name for pod in named)
-    broken = incomplete(pod for pod in live if pod.name not in gone_soon)
-    work.retire(broken, "its slice lacks a host")
+    halves = incomplete(pod for pod in live if pod.name not in gone_soon)
+    begun = unfinished(halves, of_type(seen.pods, role, name), pod_type.hosts, gone_soon | outdated.keys())
+    broken = [pod for half in halves if half not in begun for pod in half]
+    work.retire(broken, _HALF, failed=Reason.POD_LOST)
     gone_soon.update(pod.name for pod in broken)
     staying = leaving_order(
         (pod for pod in live if pod.name not in gone_soon), frozenset(outdated), work.removal.view
@@ -87,6 +99,8 @@ def fill(work: Worklist, seen: Observed, pod_type: PodType, wanted: int) -> None
     if work.planned:  # who leaves by the plan gets no successor, or has one already
         there = [pod for pod in there if pod.name not in gone_soon or pod.name in outdated]
     missing = min(allowed.wanted - current, allowed.wanted + allowed.surge - len(there))
+    begun = [half for half in begun if half[0] in staying]
+    missing -= _complete(work, seen, pod_type, begun, _room(work, pod_type) if work.planned else missing)
     _add(work, seen, pod_type, missing, f"{len(there)} of {allowed.wanted} are there")
 
 
@@ -145,17 +159,45 @@ def _roll(work: Worklist, pods: Sequence[PodView], outdated: Mapping[PodName, st
         work.retire(group, why)
 
 
-def _add(work: Worklist, seen: Observed, pod_type: PodType, missing: int, why: str) -> None:
-    name, hosts = pod_type.name, pod_type.hosts
-    if missing < hosts or work.head is None:
-        return
-    trouble = seen.find_trouble(name)
-    wait = blocked_for(trouble, work.now)
+def _room(work: Worklist, pod_type: PodType) -> int:
+    """Return how many more workers of a type the maximums allow."""
+    of_all, alike = work.still_live(Role.WORKER), work.still_live(Role.WORKER, pod_type.name)
+    return min(work.cluster.max_workers - len(of_all), work.cluster.max_of(pod_type) - len(alike))
+
+
+def _complete(
+    work: Worklist, seen: Observed, pod_type: PodType, begun: Sequence[Sequence[PodView]], room: int
+) -> int:
+    """Make what slices lack that were begun; return how many pods. Where there is no room they go."""
+    if not begun or _is_held_up(work, seen, pod_type):
+        return 0
+    made, pods = 0, of_type(seen.pods, Role.WORKER, pod_type.name)
+    for half in begun:
+        ordinals = lacking(half)
+        if made + len(ordinals) > room:
+            work.retire(half, _HALF, failed=Reason.POD_LOST)
+        else:
+            made += len(ordinals)
+            work.create(Role.WORKER, pod_type.name, ordinals, pods, f"slice {half[0].slice} lacks them")
+    return made
+
+
+def _is_held_up(work: Worklist, seen: Observed, pod_type: PodType) -> bool:
+    """Return whether no worker of a type is to be made now."""
+    if work.head is None:
+        return True
+    wait = blocked_for(seen.find_trouble(pod_type.name), work.now)
     if wait:
         work.waits.append(wait)
+    return wait > 0
+
+
+def _add(work: Worklist, seen: Observed, pod_type: PodType, missing: int, why: str) -> None:
+    name, hosts = pod_type.name, pod_type.hosts
+    if missing < hosts or _is_held_up(work, seen, pod_type):
         return
     pods = of_type(seen.pods, Role.WORKER, name)
-    units = 1 if trouble else max(1, min(missing, _MOST_AT_ONCE) // hosts)
+    units = 1 if seen.find_trouble(name) else max(1, min(missing, _MOST_AT_ONCE) // hosts)
     if hosts > 1:
         ordinals = free_slices(pods, hosts, units)
     else:

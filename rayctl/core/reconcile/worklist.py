@@ -100,8 +100,8 @@ class Worklist:
         text = f"Removing {count_of(len(pods))} ({names_of(pods)}): {why}"
         self.notes.append(Note(failed or Reason.DELETING_PODS, text, warning=failed is not None))
 
-    def retire(self, pods: Iterable[PodView], why: str) -> None:
-        """Have pods leave in an orderly way: each the next step of its way out."""
+    def retire(self, pods: Iterable[PodView], why: str, *, failed: Reason | None = None) -> None:
+        """Have pods leave in an orderly way: each the next step of its way out. ``failed``: see delete."""
         leaving: dict[str, list[PodView]] = {}
         asked: list[PodView] = []
         for pod in pods:
@@ -117,7 +117,7 @@ class Worklist:
                 case never:
                     assert_never(never)
         for remark, group in leaving.items():
-            self.delete(group, f"{why}; {remark}" if remark else why)
+            self.delete(group, f"{why}; {remark}" if remark else why, failed=failed)
         if asked:
             most = f"{self.removal.patience} s at most"
             text = f"Draining {count_of(len(asked))} ({names_of(asked)}; {most}): {why}"

@@ -13,12 +13,15 @@ from rayctl.api.names import Role
 from rayctl.api.observed import PodView
 from rayctl.api.raycluster import RayCluster
 from rayctl.api.upgrade import UpgradeStrategy, UpgradeType
-from rayctl.core.reconcile.actions import CreatePod, Decision
+from rayctl.core.reconcile.actions import CreatePod, Decision, DeletePod
+from rayctl.core.reconcile.decide import decide
 from rayctl.core.reconcile.slices import free_slices, in_whole_slices
 from rayctl.core.reconcile.slots import is_live
+from rayctl.core.reconcile.trouble import Trouble
 from unit.builders import a_cluster, a_pod, a_pod_type
 from unit.core.reconcile.passes import (
     HEAD,
+    NOW,
     OLD,
     WORKER,
     a_view,
@@ -32,6 +35,7 @@ from unit.core.reconcile.passes import (
 )
 
 HEAD_POD = a_pod("h", head=True)
+UNSTARTED: dict[str, Any] = {"phase": "Pending", "ready": False}
 
 
 def a_cluster_of_slices(workers: int, hosts: int = 2, **fields: Any) -> RayCluster:
@@ -91,14 +95,74 @@ def test_a_host_that_is_lost_takes_its_slice_along_and_another_slice_comes(
     assert places(then) == [("2", "0"), ("2", "1")], "never a number that is still somebody's"
 
 
-def test_half_a_slice_goes_again() -> None:
+def test_half_a_slice_goes_again_once_a_host_has_started_and_that_is_a_failure() -> None:
     """As when a quota refused the other half."""
     cluster = a_cluster_of_slices(4)
     half = hosts_of(1)[:1]
 
     decision = pass_over(cluster, seen(cluster, HEAD_POD, *hosts_of(0), *half))
 
-    assert deleted(decision) == ["s1h0"]
+    (deletion,) = [action for action in decision.actions if isinstance(action, DeletePod)]
+    assert (deletion.pod.name, deletion.failed) == ("s1h0", True)
+
+
+def test_a_slice_of_which_no_host_has_started_is_made_whole() -> None:
+    cluster = a_cluster_of_slices(8, hosts=4)
+    half = hosts_of(1, 4, **UNSTARTED)[1:3]
+
+    decision = pass_over(cluster, seen(cluster, HEAD_POD, *hosts_of(0, 4), *half))
+
+    assert places(decision) == [("1", "0"), ("1", "3")]
+    assert not deleted(decision)
+
+
+def test_while_its_type_is_in_trouble_a_slice_that_was_begun_waits() -> None:
+    cluster = a_cluster_of_slices(2)
+    trouble = Trouble(failures=1, until=NOW.timestamp() + 4, message="exceeded quota")
+    half = hosts_of(0, **UNSTARTED)[:1]
+
+    decision = pass_over(cluster, seen(cluster, HEAD_POD, *half, troubles=((WORKER, trouble),)))
+
+    assert (decision.actions, decision.wake_after) == ((), 4)
+
+
+@pytest.mark.parametrize(
+    "half",
+    [
+        pytest.param([*hosts_of(1, 3, **UNSTARTED)[:1], hosts_of(1, 3)[1]], id="a host runs"),
+        pytest.param([*hosts_of(1, 3, **UNSTARTED)[:1], hosts_of(1, 3, deleting=True)[1]], id="a host ran"),
+        pytest.param(hosts_of(1, 3, fingerprint=OLD, **UNSTARTED)[:1], id="it is outdated"),
+    ],
+)
+def test_what_is_spoilt_is_not_made_whole(half: list[PodView]) -> None:
+    cluster = a_cluster_of_slices(6, hosts=3)
+
+    decision = pass_over(cluster, seen(cluster, HEAD_POD, *hosts_of(0, 3), *half))
+
+    assert set(deleted(decision)) == {pod.name for pod in half if not pod.deleting}
+    assert places(decision) in ([], [("2", "0"), ("2", "1"), ("2", "2")])
+
+
+def test_no_more_slices_are_made_whole_than_are_wanted() -> None:
+    cluster = a_cluster_of_slices(8, hosts=4)
+    halves = [pod for number in range(3) for pod in hosts_of(number, 4, **UNSTARTED)[:2]]
+
+    decision = pass_over(cluster, seen(cluster, HEAD_POD, *halves))
+
+    assert len(created(decision)) == 2
+    assert len(deleted(decision)) == 4
+
+
+@pytest.mark.parametrize(("most", "makes", "goes"), [(4, [("1", "1")], []), (3, [], ["s1h0"])])
+def test_a_plan_that_counts_the_hosts_there_are_keeps_no_slice_from_being_made_whole(
+    most: int, makes: list[tuple[str, str]], goes: list[str]
+) -> None:
+    cluster = replace(a_cluster_of_slices(4), max_workers=most)
+    observed = seen(cluster, HEAD_POD, *hosts_of(0), *hosts_of(1, **UNSTARTED)[:1])
+
+    decision = decide(cluster, observed, {WORKER: 3}, NOW, ())
+
+    assert (places(decision), deleted(decision)) == (makes, goes)
 
 
 def test_a_slice_is_replaced_as_a_whole_and_one_after_the_other() -> None:
@@ -175,7 +239,7 @@ slices = st.lists(
         st.sampled_from([(2, ""), (2, OLD), (3, OLD)]),  # another size is another fingerprint
         st.fixed_dictionaries(
             {
-                "phase": st.sampled_from(["Running", "Running", "Failed"]),
+                "phase": st.sampled_from(["Running", "Pending", "Failed"]),
                 "ready": st.booleans(),
                 "deleting": st.booleans(),
             }
