@@ -236,6 +236,11 @@ class Controller:
             status=view.status,
             ray=self._ask_ray(cluster, shown, state),
             left=frozenset(state.left),
+            foreign_heads=frozenset(
+                pod.incarnation
+                for pod in self._cache.list_pods(view.key)
+                if pod.role is Role.HEAD and pod.owner != view.uid
+            ),
             unmet=self._autoscaler.unmet(cluster),
             drains=state.drains,
             troubles=state.standing(self._clock.wall()),

@@ -107,6 +107,23 @@ async def test_a_new_leader_begins_with_what_somebody_waits_for(
     assert looked_at[0] == "waiting"
 
 
+async def test_a_head_of_an_earlier_cluster_of_the_name_is_none_of_the_services(world: World) -> None:
+    world.have("one", workers=0)
+    await comes_true(lambda: world.pods("one"))
+    place = Place("pods", "ray", world.pods("one")[0]["metadata"]["name"])
+    world.server.objects.merge(place, {"metadata": {"finalizers": ["it/hangs"]}})
+
+    world.server.objects.delete(Place("rayclusters", "ray", "one"), {})
+    await comes_true(lambda: not world.cache.list_clusters())
+    world.have("one", workers=0)
+    await comes_true(lambda: len(world.pods("one")) == 2 and world.status("one").get("head"))
+
+    service = world.server.objects.get(Place("services", "ray", "one-ray-head"))
+    wanted = service["spec"]["selector"].items()
+    selected = [pod for pod in world.pods("one") if wanted <= pod["metadata"]["labels"].items()]
+    assert [pod["metadata"]["name"] for pod in selected] == [world.status("one")["head"]["podName"]]
+
+
 async def test_a_create_whose_answer_is_lost_makes_nothing_twice(world: World) -> None:
     world.server.fail("create", "pods", lost, times=2)
 

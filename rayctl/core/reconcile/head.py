@@ -55,8 +55,10 @@ def fill(work: Worklist, seen: Observed) -> None:
     if wait:
         work.waits.append(wait)
         return
-    known = [pod for pod in seen.pods if pod.role is Role.HEAD and pod.pod_type == work.cluster.head_type]
-    work.create(Role.HEAD, work.cluster.head_type, (0,), known, "there is none")
+    # The Service selects the head by its incarnation alone, and one that is on its way out stays an endpoint.
+    known = [pod.incarnation for pod in seen.pods if pod.role is Role.HEAD]
+    first = 1 + max([*known, *seen.foreign_heads], default=-1)
+    work.create(Role.HEAD, work.cluster.head_type, (0,), (), "there is none", first=first)
 
 
 def _second(head: PodView | None) -> str:

@@ -75,6 +75,8 @@ class Observed:
     """None: its GCS has not been asked yet."""
     left: frozenset[PodName] = frozenset()
     """Names of pods that are gone since a moment: others may still take a namesake for them."""
+    foreign_heads: frozenset[int] = frozenset()
+    """Incarnations of heads in sight that belong to a RayCluster of the same name before this one."""
     unmet: tuple[str, ...] = ()
     """What the planner cannot give, in sentences."""
     drains: Mapping[Uid, Drain] = field(default_factory=dict)

@@ -137,9 +137,19 @@ class Worklist:
             self.retire(group, why)
 
     def create(
-        self, role: Role, name: TypeName, ordinals: Sequence[int], pods: Sequence[PodView], why: str
+        self,
+        role: Role,
+        name: TypeName,
+        ordinals: Sequence[int],
+        pods: Sequence[PodView],
+        why: str,
+        *,
+        first: int = 0,
     ) -> None:
-        """Make pods for these ordinals; ``pods`` are all of the role and type, whatever their state."""
+        """Make pods for these ordinals; ``pods`` are all of the role and type, whatever their state.
+
+        ``first``: the incarnation at the least.
+        """
         pod_type = self.cluster.find_type(name)
         assert pod_type is not None
         template = pod_template(self.cluster, pod_type, role)
@@ -149,9 +159,9 @@ class Worklist:
             last[pod.ordinal] = max(pod.incarnation, last.get(pod.ordinal, -1))
         for ordinal in ordinals:
             slot = Slot(role, name, ordinal)
-            first = last.get(ordinal, -1) + 1
+            least = max(first, last.get(ordinal, -1) + 1)
             incarnation, pod_name = next_incarnation(
-                template.prefix, self.cluster.uid, slot, self.taken, first
+                template.prefix, self.cluster.uid, slot, self.taken, least
             )
             self.taken.add(pod_name)
             manifest = template.manifest(ordinal, incarnation, session)

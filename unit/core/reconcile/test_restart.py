@@ -1,6 +1,7 @@
 """The whole cluster goes down in order, when it must, and is told before."""
 
 from dataclasses import replace
+from typing import Any
 
 import msgspec
 import pytest
@@ -162,6 +163,29 @@ def test_the_service_turns_to_the_next_head_at_once_though_the_last_one_hangs() 
     assert head.incarnation == 1
     assert selector.text(label) == "1"
     assert Reader(head.manifest).inner("metadata").inner("labels").text(label) == "1"
+    assert settled.actions == ()
+
+
+@pytest.mark.parametrize(
+    ("before", "fields"),
+    [
+        pytest.param(
+            [a_pod("h", head=True, pod_type=HEAD + "-of-old", deleting=True)], {}, id="another type"
+        ),
+        pytest.param([], {"foreign_heads": frozenset({0})}, id="an earlier RayCluster of the name"),
+    ],
+)
+def test_the_service_never_selects_a_head_that_hangs_whatever_it_is_of(
+    before: list[PodView], fields: dict[str, Any]
+) -> None:
+    cluster = a_cluster(0)
+    observed = seen(cluster, *before, **fields)
+
+    decision = pass_over(cluster, observed)
+    settled = pass_over(cluster, apply(cluster, observed, decision.actions))
+
+    assert [each.incarnation for each in decision.actions if isinstance(each, CreatePod)] == [1]
+    assert any(isinstance(each, ApplyService) for each in decision.actions)
     assert settled.actions == ()
 
 
