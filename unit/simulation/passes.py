@@ -44,6 +44,11 @@ def surge(spec: RayCluster, own: list[PodView], kind: PodType, made: PodView) ->
     return 0
 
 
+def whole(number: int, kind: PodType | None) -> int:
+    """Return a number of workers, rounded up to whole slices."""
+    return number if kind is None else -(-number // kind.hosts) * kind.hosts
+
+
 def is_outdated(cluster: RayCluster, pod: PodView) -> bool:
     kind = cluster.find_type(pod.pod_type)
     assert kind is not None

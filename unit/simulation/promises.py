@@ -25,7 +25,7 @@ from rayctl.kube.resource import Call, Verb
 from unit.fakes.objects import Change
 from unit.simulation.judge import Judge
 from unit.simulation.network import Sender
-from unit.simulation.passes import Pass, is_live, is_old, named, surge
+from unit.simulation.passes import Pass, is_live, is_old, named, surge, whole
 from unit.simulation.ray import Ray
 from unit.simulation.replica import Replica
 from unit.simulation.server import Server
@@ -160,7 +160,8 @@ class Promises:
             extra = max(sum(surge(spec, own, kind, made) for kind in spec.pod_types) for spec in specs)
             target, kind = present.targets.get(made.pod_type, 0), cluster.find_type(made.pod_type)
             least = kind.min_workers if kind is not None else 0
-            wanted = max(target, min(least, target + renewed)) + extra
+            # A slice that was begun is made whole, though targets count the hosts of it that are there.
+            wanted = whole(max(target, min(least, target + renewed)), kind) + extra
             most = max((spec.max_of(kind) for spec, kind in kinds if kind.name == made.pod_type), default=0)
             total = max(spec.max_workers for spec in specs)
             for limit, pods, what in (
@@ -180,7 +181,7 @@ class Promises:
         ends = [*since[1:], self._at]
         late = [spec for spec, end in zip(specs, ends, strict=True) if self._at - end < _STAY_IDLE]
         kinds = [(spec, kind) for spec in late for kind in spec.pod_types if kind.name == made.pod_type]
-        return max((min(kind.min_workers, spec.max_of(kind)) for spec, kind in kinds), default=0)
+        return max((min(whole(kind.min_workers, kind), spec.max_of(kind)) for spec, kind in kinds), default=0)
 
     def _is_leaving(self, present: Pass, pod: PodView) -> bool:
         node = self._ray.find(pod.name)
