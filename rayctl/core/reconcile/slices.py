@@ -13,6 +13,7 @@ from itertools import count, islice
 
 from rayctl.api.names import PodName
 from rayctl.api.observed import PodView
+from rayctl.core.reconcile.slots import is_live
 
 
 def free_slices(pods: Iterable[PodView], hosts: int, number: int) -> tuple[int, ...]:
@@ -38,10 +39,17 @@ def unfinished(
 ) -> list[list[PodView]]:
     """Return those of incomplete slices that may yet be made whole: no host has started, all are wanted.
 
-    ``pods`` are all of the type, whatever their state.
+    ``pods`` are all of the type, whatever their state. What has the place of a host that is lacking, as a
+    slice of another size may, keeps it.
     """
+    pods = tuple(pods)
     spoilt = {pod.slice for pod in pods if pod.phase != "Pending" or pod.name in unwanted}
-    return [half for half in halves if half[0].slice not in spoilt and half[0].hosts == hosts]
+    taken = {pod.ordinal for pod in pods if is_live(pod)}
+    return [
+        half
+        for half in halves
+        if half[0].slice not in spoilt and half[0].hosts == hosts and taken.isdisjoint(lacking(half))
+    ]
 
 
 def lacking(half: Sequence[PodView]) -> tuple[int, ...]:

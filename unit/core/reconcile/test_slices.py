@@ -15,7 +15,7 @@ from rayctl.api.raycluster import RayCluster
 from rayctl.api.upgrade import UpgradeStrategy, UpgradeType
 from rayctl.core.reconcile.actions import CreatePod, Decision, DeletePod
 from rayctl.core.reconcile.decide import decide
-from rayctl.core.reconcile.slices import free_slices, in_whole_slices
+from rayctl.core.reconcile.slices import free_slices, in_whole_slices, unfinished
 from rayctl.core.reconcile.slots import is_live
 from rayctl.core.reconcile.trouble import Trouble
 from unit.builders import a_cluster, a_pod, a_pod_type
@@ -276,3 +276,11 @@ def test_in_the_end_there_are_whole_slices_and_as_many_as_are_wanted(
         assert sum(other.slice == pod.slice for other in live) == pod.hosts
     if strategy.type is not UpgradeType.ON_DELETE:
         assert len(live) == -(-workers // 2) * 2
+
+
+def test_a_slice_is_not_completed_where_a_slice_of_another_size_has_the_place() -> None:
+    of_three, of_two = hosts_of(2, 3), hosts_of(4, **UNSTARTED)
+    half = of_two[1:]
+
+    assert unfinished([half], half, 2, set()) == [half]
+    assert unfinished([half], [*of_three, *half], 2, set()) == []
