@@ -186,7 +186,7 @@ def _gang_want(gang: Gang, count: int, axes: Axes) -> GangWant:
         )
         for each in demands
     ]
-    groups.sort(key=lambda entry: (entry[0].special, entry[0].weight), reverse=True)
+    groups.sort(key=lambda entry: (sum(entry[0].special), entry[0].weight), reverse=True)
     return GangWant(replace(gang, count=count), tuple(groups), bundles)
 
 

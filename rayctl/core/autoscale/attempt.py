@@ -145,8 +145,7 @@ def _order(board: Board, hardness: Hardness) -> Callable[[tuple[Group, int]], tu
         group = entry[0]
         selectors = group.key.selectors
         return (
-            -group.special.accelerators,
-            -group.special.custom,
+            -sum(group.special),
             not selectors,
             len(selectors),
             -size(group),

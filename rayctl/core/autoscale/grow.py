@@ -3,9 +3,9 @@
 A unit has to take the hardest demand that is left; what else it takes fills it up. So easy demand never gets
 nodes of its own while there is room on those that hard demand needs.
 Each demand may go only where the earliest of its selectors is fulfilled that any type may still launch. Best
-is what leaves no accelerator unused, then no custom resource, then what the user ranks highest, then whose
-filled part costs most of the whole; then as many equal units are launched as the counts allow. What is left
-on them is free for whatever comes next.
+is what leaves no accelerator unused, then nothing special at all, then what the user ranks highest, then
+whose filled part costs most of the whole; then as many equal units are launched as the counts allow. What is
+left on them is free for whatever comes next.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from rayctl.api.names import TypeName
 from rayctl.core.autoscale.axes import Axes, Group, Match, Need, Vector, Want, less, rank, times_fitting
 from rayctl.core.autoscale.ledger import Cause, Fresh, Ledger
 from rayctl.core.autoscale.space import Load, Site, Space, Tier
-from rayctl.core.autoscale.weight import special_of
+from rayctl.core.autoscale.weight import is_accelerator, special_of
 
 _PARTS = 10_000
 """Shares are compared in so many parts of the whole; a finer difference is none."""
@@ -241,5 +241,5 @@ def _merit(policy: Policy, fresh: Fresh, placed: Sequence[tuple[Group, int]]) ->
         worth = used * _PARTS // fresh.unit_cost, fresh.unit_cost
     else:
         worth = used, -fresh.unit_cost
-    idle = special_of(fresh.special.difference(uses))
-    return not idle.accelerators, not idle.custom, fresh.offer.priority, first, *worth
+    idle = fresh.special.difference(uses)
+    return not any(map(is_accelerator, idle)), not idle, fresh.offer.priority, first, *worth

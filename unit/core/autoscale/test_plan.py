@@ -194,6 +194,13 @@ SLICE = an_offer("slice", TPU=4, hosts=4, maximum=6)
         ),
         pytest.param(
             a_situation(
+                demand(CPU=1), types=[an_offer("g4", CPU=4, GPU=4), an_offer("g1", CPU=4, GPU=1, Custom1=1)]
+            ),
+            {"g1": 1},
+            id="of nodes that all have a GPU the cheaper one, whatever else it has",
+        ),
+        pytest.param(
+            a_situation(
                 demand(CPU=1), types=[an_offer("v", CPU=4, Custom1=1000), an_offer("x", CPU=16, Custom2=1)]
             ),
             {"v": 1},
