@@ -7,7 +7,7 @@ asks for a restart (``cluster.ray.io/restartedAt``).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from rayctl.api.moment import Seconds
@@ -15,6 +15,7 @@ from rayctl.api.raycluster import RayCluster
 from rayctl.api.status import RayClusterStatus
 from rayctl.core.build.fingerprint import restart_mark
 from rayctl.core.reconcile.actions import Reason
+from rayctl.core.reconcile.removal import Removal
 from rayctl.core.reconcile.seen import RayView
 
 
@@ -29,24 +30,37 @@ class Away:
     """What it sleeps with (``status.asleep``)."""
     told: bool = False
     """Whether the status or the spec says so already: then its pods may go."""
+    unsure: bool = False
+    """Whether Ray's next word is waited for."""
 
 
 RUNS = Away()
 
 
-def why_away(cluster: RayCluster, status: RayClusterStatus, ray: RayView | None, now: datetime) -> Away:
-    """Return whether a cluster is to have no pods, and why."""
+def why_away(
+    cluster: RayCluster, status: RayClusterStatus, removal: Removal, now: datetime, *, begun: bool
+) -> Away:
+    """Return whether a cluster is to have no pods, and why.
+
+    ``begun``: the first of them has gone, or is on its way. Until then a sleep that was announced is taken
+    back unless Ray says anew that nothing runs.
+    """
     if cluster.suspend:
         return Away("spec.suspend is true", Reason.SUSPENDED, told=True)
     if cluster.idle_seconds is None:
         return RUNS
     with_what = f"{cluster.generation}.{restart_mark(cluster, cluster.head_type)}"
-    if status.asleep == with_what:
+    told = status.asleep == with_what
+    if told and begun:
         return Away("it was idle for spec.ttlSecondsAfterIdle", Reason.IDLE, with_what, told=True)
-    left = idle_left(cluster, ray, now)
-    if left is None or left > 0:
+    left = idle_left(cluster, removal.view, now)
+    if (left is None or left > 0) and not (told and removal.is_asked):
         return RUNS
-    return Away(f"it was idle for {cluster.idle_seconds} s", Reason.IDLE, with_what)
+    unsure = not removal.is_fresh(now)
+    if unsure and not told:
+        return replace(RUNS, unsure=True)
+    why = f"it was idle for {cluster.idle_seconds} s"
+    return Away(why, Reason.IDLE, with_what, told=told and not unsure, unsure=unsure)
 
 
 def idle_left(cluster: RayCluster, ray: RayView | None, now: datetime) -> Seconds | None:

@@ -57,7 +57,9 @@ def decide(
     work.planned = leave is not None
     work.leave = {PodName(each.pod): each for each in leave or ()}
     _replace_failed(work, seen)
-    away = why_away(cluster, seen.status, removal.view, now)
+    begun = work.head is None or bool(removal.leaving(seen.pods))
+    away = why_away(cluster, seen.status, removal, now, begun=begun)
+    work.ask_ray = away.unsure
     if away.told:
         heads.take_down(work, away.why)
         _service(work, seen)

@@ -20,7 +20,7 @@ from rayctl.core.reconcile.seen import Drain, RayView, Silence
 
 ASK_AGAIN: Seconds = 0.5
 _FRESH: Seconds = 1.5
-"""So old may be what tells idle workers from busy ones, when it is to be chosen who goes."""
+"""So old may be what tells idle workers from busy ones, when it is to be chosen who goes, or if all do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +67,15 @@ class Removal:
         """Whether Ray is being asked for the first time: an answer comes, or within seconds a Silence."""
         return self.ray is None and self.head_may_answer
 
+    def is_fresh(self, now: datetime) -> bool:
+        """Return whether what Ray says of who is busy is so new that it may be gone by."""
+        return self.view is not None and now.timestamp() - self.view.at <= _FRESH
+
     def is_blind(self, now: datetime) -> bool:
         """Return whether a choice of who goes had better wait for Ray's next word on who is busy."""
         if not self.patience:
             return False
-        if self.view is None:
-            return self.is_asked
-        return now.timestamp() - self.view.at > _FRESH
+        return self.is_asked or (self.view is not None and not self.is_fresh(now))
 
     def leaving(self, pods: Iterable[PodView]) -> list[PodView]:
         """Return the pods of which Ray was told that they are to go, by us or by whomever."""

@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from rayctl.api.observed import PodView
 from rayctl.api.raycluster import RayCluster
 from rayctl.api.restart import RestartMarks
 from rayctl.api.status import settle
 from rayctl.core.autoscale.demand import NodeStatus
-from rayctl.core.reconcile.seen import Observed, RayView, ray_view
+from rayctl.core.reconcile.seen import Observed, RayView, Silence, ray_view
 from unit.builders import a_cluster, a_pod
 from unit.core.reconcile.passes import NOW, a_view, created, deleted, pass_over, seen
 
@@ -59,6 +60,53 @@ def test_it_stays_awake(cluster: RayCluster, ray: RayView | None) -> None:
 
     assert decision.status.phase == "Running"
     assert decision.status.asleep == ""
+
+
+STALE = replace(idle_for(58), at=NOW.timestamp() - 2)
+BUSY = a_view("h")
+
+
+def announced(ray: RayView | Silence | None, *pods: PodView) -> Observed:
+    """What is seen of a cluster of which its status says that it sleeps, and nobody has gone yet."""
+    falling = pass_over(SLEEPY, seen(SLEEPY, HEAD_POD, ray=idle_for(60)))
+    status = settle(falling.status, seen(SLEEPY).status, NOW)
+    return seen(SLEEPY, HEAD_POD, *pods, ray=ray, status=status)
+
+
+def test_nothing_is_told_by_an_answer_of_a_while_ago() -> None:
+    decision = pass_over(SLEEPY, seen(SLEEPY, HEAD_POD, ray=STALE))
+
+    assert decision.status.asleep == ""
+    assert decision.ask_ray
+
+
+@pytest.mark.parametrize("ray", [pytest.param(STALE, id="not of late"), pytest.param(None, id="not yet")])
+def test_before_the_first_goes_ray_is_asked_once_more(ray: RayView | None) -> None:
+    decision = pass_over(SLEEPY, announced(ray))
+
+    assert decision.actions == ()
+    assert decision.status.asleep
+    assert decision.ask_ray
+
+
+@pytest.mark.parametrize(
+    "ray", [pytest.param(BUSY, id="somebody is busy"), pytest.param(Silence("no answer"), id="it is silent")]
+)
+def test_a_sleep_that_was_announced_is_taken_back_when(ray: RayView | Silence) -> None:
+    decision = pass_over(SLEEPY, announced(ray))
+
+    assert decision.actions == ()
+    assert decision.status.asleep == ""
+    assert decision.status.phase == "Running"
+
+
+def test_a_sleep_that_has_begun_goes_on_while_workers_leave() -> None:
+    leaving = replace(a_view(idle=("h",), draining=("w",)), idle=0.0)
+
+    decision = pass_over(SLEEPY, announced(leaving, a_pod("w")))
+
+    assert decision.status.asleep
+    assert decision.status.phase == "Updating"
 
 
 def test_asleep_it_has_no_pods_and_says_why() -> None:
