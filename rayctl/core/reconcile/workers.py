@@ -183,8 +183,11 @@ def _complete(
 
 
 def _is_held_up(work: Worklist, seen: Observed, pod_type: PodType) -> bool:
-    """Return whether no worker of a type is to be made now."""
-    if work.head is None:
+    """Return whether no worker of a type is to be made now.
+
+    A head that was started again may crash as soon, and each of its lives takes its workers along.
+    """
+    if work.head is None or (work.head.restarts and not work.head.ready):
         return True
     wait = blocked_for(seen.find_trouble(pod_type.name), work.now)
     if wait:

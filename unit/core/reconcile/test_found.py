@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from rayctl.api.observed import PodView
@@ -13,7 +14,18 @@ from rayctl.core.autoscale.leave import Leave
 from rayctl.core.reconcile.decide import decide
 from rayctl.core.reconcile.seen import Silence
 from unit.builders import a_cluster, a_pod, a_pod_type
-from unit.core.reconcile.passes import HEAD, NOW, WORKER, a_view, apply, deleted, drained, pass_over, seen
+from unit.core.reconcile.passes import (
+    HEAD,
+    NOW,
+    WORKER,
+    a_view,
+    apply,
+    created,
+    deleted,
+    drained,
+    pass_over,
+    seen,
+)
 
 EDITED = (a_pod_type(HEAD), a_pod_type(WORKER, min_workers=1, labels={"zone": "b"}))
 
@@ -126,3 +138,17 @@ def test_for_a_head_that_starts_nobody_waits() -> None:
     decision = pass_over(cluster, seen(cluster, head, a_pod("w", ready=False), ray=None))
 
     assert sorted(deleted(decision)) == ["h", "w"]
+
+
+def test_a_head_that_keeps_crashing_gets_no_workers_before_it_is_ready_in_its_present_life() -> None:
+    cluster = a_cluster(workers=2)
+    old = a_pod("w", session="uid-of-h.0")
+    crashed = a_pod("h", head=True, ready=False, restarts=1)
+    back = msgspec.structs.replace(crashed, ready=True)
+
+    first = pass_over(cluster, seen(cluster, crashed, old))
+    again = pass_over(cluster, seen(cluster, msgspec.structs.replace(crashed, restarts=2)))
+
+    assert (deleted(first), created(first)) == (["w"], [])
+    assert again.actions == ()
+    assert len(created(pass_over(cluster, seen(cluster, back)))) == 2
