@@ -137,7 +137,7 @@ def _replace_failed(work: Worklist, seen: Observed) -> None:
             pod.ready
             and not pod.deleting
             and not pod.finished
-            and not (ray is not None and ray.has_lost(pod))
+            and (ray is None or (ray.knows(pod) and not ray.has_lost(pod)))
         ):
             continue  # nearly all of them, nearly always
         health = health_of(pod, ray, joining_since, work.cluster.join_seconds, work.now)

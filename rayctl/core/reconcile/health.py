@@ -5,8 +5,8 @@ cluster). Where Ray has its node among the living, only Kubernetes hears nothing
 cut off from the API server: then a worker has 300 s, as by Kubernetes' own eviction, counted from when its
 head is ready, and a head is kept. A node that Ray gave up has half a minute for a restart in place; one
 that never joined has ``joinTimeoutSeconds`` from its start, or from the head's, whichever was later; a head
-from its own. A pod that cannot be scheduled, pulled or started is left to Kubernetes, which tries on and
-tells why.
+from its own. Whether a worker has joined Ray is for Ray to say, where it says anything. A pod that cannot
+be scheduled, pulled or started is left to Kubernetes, which tries on and tells why.
 """
 
 from __future__ import annotations
@@ -85,11 +85,15 @@ def health_of(
     if pod.started and not pod.finished and ray is not None and ray.has_lost(pod):
         return _by(at, pod.started + RESTART_IN_PLACE, Verdict.UNREADY, Verdict.LOST_BY_RAY)
     known = _at_once(pod)
+    if known is Verdict.READY and pod.role is Role.WORKER and ray is not None and not ray.knows(pod):
+        return _joining(pod, known, joining_since, patience, at)
     if known is not None:
         return Health(known)
     if pod.started and pod.ready_changed > pod.started:
         return _unready(pod, ray, joining_since, at)
-    return _starting(pod, joining_since, patience, at)
+    if pod.role is Role.WORKER and ray is not None and ray.has_alive(pod):
+        patience = 0  # it has joined
+    return _joining(pod, Verdict.STARTING, joining_since, patience, at)
 
 
 def _at_once(pod: PodView) -> Verdict | None:
@@ -108,11 +112,11 @@ def _unready(pod: PodView, ray: RayView | None, head_ready_since: float, at: flo
     return _by(at, due, Verdict.UNREADY, Verdict.UNREADY_TOO_LONG)
 
 
-def _starting(pod: PodView, joining_since: float, patience: int, at: float) -> Health:
-    if pod.started and patience:
-        since = pod.started if pod.role is Role.HEAD else max(pod.started, joining_since)
-        return _by(at, since + patience, Verdict.STARTING, Verdict.NEVER_JOINED)
-    return Health(Verdict.STARTING)
+def _joining(pod: PodView, meanwhile: Verdict, since: float, patience: int, at: float) -> Health:
+    if not (pod.started and patience):
+        return Health(meanwhile)
+    since = pod.started if pod.role is Role.HEAD else max(pod.started, since)
+    return _by(at, since + patience, meanwhile, Verdict.NEVER_JOINED)
 
 
 def _by(at: float, due: float, before: Verdict, after: Verdict) -> Health:

@@ -32,6 +32,12 @@ class RayView:
 
     0 while something has, and while a program of a user is connected.
     """
+    addresses: frozenset[str] = frozenset()
+    """IPs of all living nodes, those included that name no pod."""
+
+    def knows(self, pod: PodView) -> bool:
+        """Return whether Ray has or had a node in a pod: of its name or, where it bears another, at its IP."""
+        return pod.name in self.nodes or (bool(pod.ip) and pod.ip in self.addresses)
 
     def has_alive(self, pod: PodView) -> bool:
         """Return whether Ray has a living node in that very pod."""
@@ -113,4 +119,5 @@ def ray_view(life: str, nodes: Iterable[RayNode], at: float, *, wanted: bool = F
     dead, draining = having(NodeStatus.DEAD), having(NodeStatus.DRAINING)
     busy = frozenset(by_pod) - dead - having(NodeStatus.IDLE)
     idle = min(node.idle_ms for node in live) / 1000 if resting else 0.0
-    return RayView(life, by_pod, dead, draining, busy, at, idle)
+    addresses = frozenset(node.ip for node in live)
+    return RayView(life, by_pod, dead, draining, busy, at, idle, addresses)

@@ -152,3 +152,15 @@ def test_a_head_that_keeps_crashing_gets_no_workers_before_it_is_ready_in_its_pr
     assert (deleted(first), created(first)) == (["w"], [])
     assert again.actions == ()
     assert len(created(pass_over(cluster, seen(cluster, back)))) == 2
+
+
+def test_a_worker_that_is_ready_without_ray_is_removed_and_replaced() -> None:
+    cluster = a_cluster(workers=1)
+    long_ago = NOW.timestamp() - cluster.join_seconds
+    head, worker = a_pod("h", head=True), a_pod("w", started=long_ago, ready_changed=long_ago + 1)
+
+    early = pass_over(cluster, seen(cluster, head, worker, ray=a_view("h")), NOW - timedelta(seconds=1))
+    late = pass_over(cluster, seen(cluster, head, worker, ray=a_view("h")))
+
+    assert (early.actions, early.wake_after) == ((), 1)
+    assert (deleted(late), len(created(late))) == (["w"], 1)

@@ -1,5 +1,6 @@
 """A pod's verdict, and the moment in which time alone changes it."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -114,6 +115,33 @@ def test_with_no_time_out_it_may_take_for_ever() -> None:
     assert judge(starting(), patience=0) == Health(Verdict.STARTING)
 
 
+def joined_late(**fields: Any) -> PodView:
+    """A pod that is ready by a readinessProbe of the user's, and was started ten minutes ago."""
+    return a_pod("w", started=AT - 600, ready_changed=AT - 590, **fields)
+
+
+def test_a_pod_that_is_ready_and_never_joins_ray_is_given_up_as_any_other() -> None:
+    assert judge(joined_late(), busy=("h",)).verdict is Verdict.NEVER_JOINED
+    assert judge(joined_late(), busy=("h",), since=AT - 599) == Health(Verdict.READY, AT + 1)
+    assert judge(joined_late(), busy=("h",), patience=0) == Health(Verdict.READY)
+    assert judge(joined_late(), busy=("h", "w")) == Health(Verdict.READY)
+    assert judge(joined_late()) == Health(Verdict.READY), "Ray says nothing"
+    assert judge(joined_late(role=Role.HEAD), busy=("h",)) == Health(Verdict.READY)
+
+
+def test_a_pod_whose_node_bears_another_name_is_known_by_its_address() -> None:
+    node = replace(a_dead_node("", ip="10.0.0.1"), status=NodeStatus.IDLE)
+    view = ray_view("life", [node], AT)
+
+    assert health_of(joined_late(ip="10.0.0.1"), view, SINCE, 600, NOW).verdict is Verdict.READY
+    assert health_of(joined_late(ip="10.0.0.2"), view, SINCE, 600, NOW).verdict is Verdict.NEVER_JOINED
+
+
+def test_a_pod_that_has_joined_ray_and_is_never_ready_is_not_said_to_have_not_joined() -> None:
+    assert judge(starting()).verdict is Verdict.NEVER_JOINED
+    assert judge(starting(), busy=("w",)) == Health(Verdict.STARTING)
+
+
 def test_what_ray_has_lost_may_be_restarting_in_place_for_half_a_minute() -> None:
     running = a_pod("w", started=AT - 2000)
     restarted = a_pod("w", started=AT - 10)
@@ -121,7 +149,7 @@ def test_what_ray_has_lost_may_be_restarting_in_place_for_half_a_minute() -> Non
     assert judge(running, dead=("w",)).verdict is Verdict.LOST_BY_RAY
     assert judge(restarted, dead=("w",)) == Health(Verdict.UNREADY, AT + 20)
     assert judge(running, idle=("w",)).verdict is Verdict.READY
-    assert judge(running, idle=()).verdict is Verdict.READY, "Ray may not know it yet"
+    assert judge(restarted, idle=()).verdict is Verdict.READY, "Ray may not know it yet"
 
 
 def test_what_ray_lost_of_a_namesake_says_nothing_of_a_pod() -> None:
