@@ -36,7 +36,7 @@ class RayView:
     """IPs of all living nodes, those included that name no pod."""
 
     def knows(self, pod: PodView) -> bool:
-        """Return whether Ray has or had a node in a pod: of its name or, where it bears another, at its IP."""
+        """Return whether Ray has or had a node in a pod: of its name or, if it bears another, at its IP."""
         return pod.name in self.nodes or (bool(pod.ip) and pod.ip in self.addresses)
 
     def has_alive(self, pod: PodView) -> bool:
