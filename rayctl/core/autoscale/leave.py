@@ -32,6 +32,9 @@ PATIENCE: Seconds = 30.0
 LONGEST_STUCK: Seconds = 900.0
 """A pod that can't be scheduled is left to Kubernetes' own autoscaler, which must see it, for so long."""
 
+YOUNG: Seconds = 60.0
+"""A pod that does not start is left to the kubelet for so long, which tries again what a registry refused."""
+
 
 @dataclass(frozen=True, slots=True)
 class Leave:
@@ -125,7 +128,7 @@ def _failed(unit: Unit) -> Iterable[Leave]:
 
 def _is_broken(worker: Worker) -> bool:
     if worker.state is WorkerState.STUCK:
-        return worker.verdict is not PodVerdict.UNSCHEDULABLE or worker.age >= LONGEST_STUCK
+        return worker.age >= (LONGEST_STUCK if worker.verdict is PodVerdict.UNSCHEDULABLE else YOUNG)
     return worker.state is WorkerState.LOST
 
 
@@ -133,6 +136,10 @@ def _how_it_failed(worker: Worker) -> str:
     if worker.state is WorkerState.STUCK:
         return worker.why or f"it is {worker.verdict or 'stuck'}"
     return worker.why or ("it is not ready any more" if worker.node_id else "Ray has lost its node")
+
+
+def _what_it_waits_for(worker: Worker) -> str:
+    return _how_it_failed(worker) if worker.verdict is PodVerdict.FAILING else "it has no node yet"
 
 
 def _preempt(worker: Worker, why: str) -> Leave:
@@ -290,7 +297,7 @@ def waits_in_vain(
                     worker.type,
                     NodeId(""),
                     None,
-                    f"it has no node yet, and nothing has needed it for {PATIENCE:.0f} s",
+                    f"{_what_it_waits_for(worker)}, and nothing has needed it for {PATIENCE:.0f} s",
                 )
                 for worker in unit.members
             ]

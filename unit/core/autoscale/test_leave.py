@@ -220,7 +220,8 @@ def test_41_demand_that_flickers_makes_nothing_come_or_go() -> None:
     [
         pytest.param(a_worker(A, WorkerState.LOST, node_id=""), id="43 Ray has lost its node"),
         pytest.param(
-            a_worker(A, WorkerState.STUCK, verdict=PodVerdict.FAILING), id="42 it does not start or join"
+            a_worker(A, WorkerState.STUCK, verdict=PodVerdict.FAILING, age=60.0),
+            id="42 it does not start or join",
         ),
     ],
 )
@@ -257,6 +258,28 @@ def test_a_pod_that_can_not_be_scheduled_is_left_to_kubernetes_for_a_quarter_of_
 
     assert not young.leave
     assert len(old.leave) == 1
+
+
+def test_a_pod_that_does_not_start_is_no_capacity_at_once_and_left_to_the_kubelet_for_a_minute() -> None:
+    asked, why = demand(CPU=4), "ErrImagePull: 429 Too Many Requests"
+    young = a_worker(A, WorkerState.STUCK, verdict=PodVerdict.FAILING, age=59.0, why=why)
+
+    outcome = planned(asked, types=[A], workers=[young])
+    of_the_minimum = planned(types=[replace(A, minimum=1)], workers=[young])
+    old = planned(asked, types=[A], workers=[replace(young, age=60.0)])
+
+    assert (outcome.leave, outcome.launch) == ((), {"a": 1})
+    assert (of_the_minimum.leave, of_the_minimum.launch) == ((), {})
+    assert [leave.why for leave in old.leave] == [why]
+
+
+def test_why_a_pod_that_does_not_start_goes_when_nothing_needs_it_is_told() -> None:
+    stuck = a_worker(A, WorkerState.STUCK, verdict=PodVerdict.FAILING, age=9.0, why="ErrImagePull: 429")
+    situation = a_situation(types=[A], workers=[stuck])
+
+    (leave,) = plan(later(situation, plan(situation), 30)).leave
+
+    assert leave.why == "ErrImagePull: 429, and nothing has needed it for 30 s"
 
 
 def test_39_stuck_pods_go_when_their_demand_is_met_elsewhere_for_half_a_minute() -> None:
