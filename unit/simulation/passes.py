@@ -49,6 +49,11 @@ def whole(number: int, kind: PodType | None) -> int:
     return number if kind is None else -(-number // kind.hosts) * kind.hosts
 
 
+def is_of_a_half(pod: PodView, alike: Iterable[PodView]) -> bool:
+    """Return whether a pod is a host of a slice that lacks one."""
+    return sum(other.slice == pod.slice for other in alike) < pod.hosts
+
+
 def is_outdated(cluster: RayCluster, pod: PodView) -> bool:
     kind = cluster.find_type(pod.pod_type)
     assert kind is not None

@@ -25,7 +25,7 @@ from rayctl.kube.resource import Call, Verb
 from unit.fakes.objects import Change
 from unit.simulation.judge import Judge
 from unit.simulation.network import Sender
-from unit.simulation.passes import Pass, is_live, is_old, named, surge, whole
+from unit.simulation.passes import Pass, is_live, is_of_a_half, is_old, named, surge, whole
 from unit.simulation.ray import Ray
 from unit.simulation.replica import Replica
 from unit.simulation.server import Server
@@ -150,7 +150,9 @@ class Promises:
         elif made.role is Role.HEAD and len(own) > 1:
             self.fault(f"{replica.name} made {made.name} beside another head: {named(own)}")
         elif made.role is Role.WORKER:
-            staying = [pod for pod in alike if not self._gets_no_successor(present, pod)]
+            # Hosts of a slice that has lost one are on their way out, and the next slice need not wait for them.
+            sound = [pod for pod in alike if pod.slice == made.slice or not is_of_a_half(pod, alike)]
+            staying = [pod for pod in sound if not self._gets_no_successor(present, pod)]
             renewed = sum(
                 self._gets_a_successor(present, pod)
                 for pod in present.seen.pods
@@ -166,7 +168,7 @@ class Promises:
             total = max(spec.max_workers for spec in specs)
             for limit, pods, what in (
                 (wanted, staying, "wanted"),
-                (self._minimum_of_late(made) + extra, alike, "there by minWorkers"),
+                (self._minimum_of_late(made) + extra, sound, "there by minWorkers"),
                 (most, alike, "allowed"),
                 (total, own, "allowed in all"),
             ):
