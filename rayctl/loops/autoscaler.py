@@ -229,7 +229,8 @@ class Autoscaler:
         offer = next((one for one in scaled.offers(cluster) if one.name == pod.pod_type), None)
         if offer is not None and pod.role is Role.WORKER and pod.name not in scaled.memory.joined:
             at = self._clock.monotonic()
-            scaled.note(lambda memory: replace(memory, blocks=fail(memory.blocks, offer, pod.name, why, at)))
+            unit = f"slice {pod.slice}" if pod.slice else pod.name  # which fails as one
+            scaled.note(lambda memory: replace(memory, blocks=fail(memory.blocks, offer, unit, why, at)))
 
     def refused_drain(self, cluster: RayCluster, pod: PodView) -> None:
         """Note that Ray refused to let an idle node go: it was not idle any more, and stays."""

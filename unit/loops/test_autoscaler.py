@@ -153,6 +153,17 @@ async def test_pods_that_end_before_they_join_count_against_their_type_and_other
     assert (block.streak, block.level, block.message) == (3, 1, "it ended (Error)")
 
 
+async def test_the_hosts_of_a_slice_fail_as_one() -> None:
+    autoscaler = Autoscaler(SystemClock())
+    await look(autoscaler, an_answer())
+
+    for host in range(4):
+        autoscaler.failed_pod(CLUSTER, a_pod(f"h{host}", slice="0", hosts=4), "its slice lacks a host")
+
+    (block,) = autoscaler._of(CLUSTER).memory.blocks.values()
+    assert (block.streak, block.level) == (1, 0)
+
+
 async def test_a_report_that_did_not_arrive_and_another_life_of_the_head_are_told_anew() -> None:
     autoscaler = Autoscaler(SystemClock())
     answer = an_answer("a", tasks=3)

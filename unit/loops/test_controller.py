@@ -198,6 +198,8 @@ async def test_workers_that_are_lost_together_are_one_failure_and_come_back_at_o
 
     for worker in workers:
         place = Place("pods", "ray", worker["metadata"]["name"])
+        # Made in one second, and not in that in which they are lost: the API tells whole ones.
+        world.server.objects.merge(place, {"metadata": {"creationTimestamp": "2026-01-01T00:00:00Z"}})
         world.server.objects.merge(place, {"status": {"phase": "Failed"}}, status=True)
         await asyncio.sleep(0.02)
     lost = {worker["metadata"]["uid"] for worker in workers}

@@ -49,7 +49,7 @@ class Block:
     streak: int = 0
     """Pods that failed since the last join."""
     counted: frozenset[str] = frozenset()
-    """Pods, still there, whose failure is counted already."""
+    """Pods, still there, and slices whose failure is counted already."""
 
 
 Blocks = Mapping[TypeName, Block]
@@ -63,14 +63,14 @@ def refuse(blocks: Blocks, offer: TypeOffer, message: str, now: Monotonic) -> Bl
     return {**blocks, offer.name: _worse(block, BlockCause.REFUSED, message, now)}
 
 
-def fail(blocks: Blocks, offer: TypeOffer, pod: str, message: str, now: Monotonic) -> Blocks:
-    """Return the blocks after a pod of that type ended, or was given up, before it had joined."""
+def fail(blocks: Blocks, offer: TypeOffer, unit: str, message: str, now: Monotonic) -> Blocks:
+    """Return the blocks after a unit of that type (a pod, a slice) ended or was given up before it joined."""
     block = blocks.get(offer.name)
     if block is None or block.fingerprint != offer.fingerprint:
         block = Block(offer.fingerprint)
-    if pod in block.counted:
+    if unit in block.counted:
         return blocks
-    counted = replace(block, streak=block.streak + 1, counted=block.counted | {pod})
+    counted = replace(block, streak=block.streak + 1, counted=block.counted | {unit})
     if counted.level or counted.streak >= PATIENCE:
         counted = _worse(counted, BlockCause.FAILING, message, now)
     return {**blocks, offer.name: counted}
