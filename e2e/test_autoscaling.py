@@ -112,7 +112,9 @@ def test_a_type_that_a_quota_refuses_is_left_to_the_next_one_and_tried_again_lat
     assert "Leaving type dear alone for 30 s, its pods are refused by the API server" in told
     assert operator.log("one:.*Leaving type dear alone for 30 s.*exceeded quota: dear")
     assert "exceeded quota: dear" in rayctl(space)
-    first, _, *why = rayctl(space, "--explain", "CPU=1").splitlines()
+    answer, _, now = rayctl(space, "--explain", "CPU=1").partition("\n\n")
+    first, _, *why = answer.splitlines()
+    assert "exceeded quota: dear" in now
     assert first == "{CPU: 1}: a node of type dear would be started for it"
     assert [line.split()[0] for line in why] == ["head", "dear", "cheap"]
     assert "maxWorkers 1" in why[2]
