@@ -89,12 +89,24 @@ class ClusterKey(NamedTuple):
         return f"{self.namespace}/{self.name}"
 
 
+class PodKind(NamedTuple):
+    """What pods are alike in. The head's type may have workers besides."""
+
+    role: Role
+    pod_type: TypeName
+
+
 class Slot(NamedTuple):
     """The place that a pod fills: role, type, and ordinal (from 0) among the pods of that role and type."""
 
     role: Role
     pod_type: TypeName
     ordinal: int
+
+    @property
+    def kind(self) -> PodKind:
+        """Its role and type."""
+        return PodKind(self.role, self.pod_type)
 
 
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # Kubernetes' own for generated names: no vowels, hence no words

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import assert_never
 
-from rayctl.api.names import LABEL_CLUSTER, ClusterKey, TypeName
+from rayctl.api.names import LABEL_CLUSTER, ClusterKey, PodKind
 from rayctl.api.raycluster import RayCluster
 from rayctl.core.autoscale.demand import DrainReason
 from rayctl.core.reconcile.actions import (
@@ -160,8 +160,8 @@ class _Run:
         self._cluster = cluster
         self._state = state
         self._now = now
-        self._refused: set[TypeName] = set()
-        """Types of which a pod was refused in this pass: that another one was made proves nothing."""
+        self._refused: set[PodKind] = set()
+        """Kinds of which a pod was refused in this pass: that another one was made proves nothing."""
         self.notes: list[Note] = []
         self.failure: KubeError | None = None
 
@@ -194,7 +194,7 @@ class _Run:
                 self._state.unsure.add(action.name)
 
     async def _create(self, action: CreatePod) -> None:
-        kind = action.slot.pod_type
+        kind = action.slot.kind
         trouble = self._state.troubles.get(kind)
         if trouble is not None and trouble.until > self._now.timestamp():
             return  # a sibling was refused in this very pass; the others would be as well
@@ -219,15 +219,15 @@ class _Run:
         self._cache.accept(pod)
 
     def _refused_pod(self, action: CreatePod, message: str) -> None:
-        kind = action.slot.pod_type
+        kind = action.slot.kind
         trouble = self._state.troubles.get(kind)
         if trouble is not None and trouble.until > self._now.timestamp():
             return
         self._refused.add(kind)
         trouble = self._state.pod_refused(kind, message, self._now)
-        self._autoscaler.refused_pod(self._cluster, kind, message)
+        self._autoscaler.refused_pod(self._cluster, kind.pod_type, message)
         retry = f"next try in {trouble.until - self._now.timestamp():.0f} s"
-        text = f"Cannot create a {action.slot.role} pod of type {kind}: {message} ({retry})"
+        text = f"Cannot create a {action.slot.role} pod of type {kind.pod_type}: {message} ({retry})"
         self.notes.append(Note(Reason.FAILED_CREATE, text, warning=True))
 
     async def _delete(self, action: DeletePod) -> None:

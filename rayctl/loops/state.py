@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from rayctl.api.moment import Monotonic, Seconds
-from rayctl.api.names import ClusterKey, PodName, TypeName, Uid
+from rayctl.api.names import ClusterKey, PodKind, PodName, Uid
 from rayctl.api.observed import PodView
 from rayctl.core.reconcile.actions import Note
 from rayctl.core.reconcile.seen import Drain
@@ -28,9 +28,9 @@ class ClusterState:
     generation: int
     status_written: Monotonic
     """When, or since when it could have been: the first status waits a moment for one that says more."""
-    troubles: dict[TypeName, Trouble] = field(default_factory=dict)
-    endings: dict[TypeName, Trouble] = field(default_factory=dict)
-    counted: dict[TypeName, tuple[float, float]] = field(default_factory=dict)
+    troubles: dict[PodKind, Trouble] = field(default_factory=dict)
+    endings: dict[PodKind, Trouble] = field(default_factory=dict)
+    counted: dict[PodKind, tuple[float, float]] = field(default_factory=dict)
     """When a pod whose end counted last had ended and been made, in seconds since the epoch."""
     removed: dict[Uid, PodName] = field(default_factory=dict)
     """Pods that we deleted and that are still in sight. The API marks an ended one not even then."""
@@ -69,10 +69,10 @@ class ClusterState:
         if now.timestamp() >= given_up:
             self.drains[pod.uid] = Drain(given_up, why, problem)
 
-    def pod_refused(self, name: TypeName, message: str, now: datetime) -> Trouble:
-        """Note that the API server refused a pod of that type; return the trouble."""
-        trouble = worse(self.troubles.get(name), message, now)
-        self.troubles[name] = trouble
+    def pod_refused(self, kind: PodKind, message: str, now: datetime) -> Trouble:
+        """Note that the API server refused a pod of that kind; return the trouble."""
+        trouble = worse(self.troubles.get(kind), message, now)
+        self.troubles[kind] = trouble
         return trouble
 
     def pod_ended(self, pod: PodView, message: str, now: datetime) -> None:
@@ -82,17 +82,18 @@ class ClusterState:
         together say nothing of what comes after them. The API tells whole seconds, so of pods made in the
         same one only the first counts.
         """
-        over, made = self.counted.get(pod.pod_type, (0.0, -1.0))
+        kind = PodKind(pod.role, pod.pod_type)
+        over, made = self.counted.get(kind, (0.0, -1.0))
         if pod.created < int(over) or pod.created <= made:
             return
-        self.counted[pod.pod_type] = (now.timestamp(), pod.created)
-        self.endings[pod.pod_type] = ended(self.endings.get(pod.pod_type), message, now)
+        self.counted[kind] = (now.timestamp(), pod.created)
+        self.endings[kind] = ended(self.endings.get(kind), message, now)
 
-    def standing(self, now: datetime) -> tuple[tuple[TypeName, Trouble], ...]:
+    def standing(self, now: datetime) -> tuple[tuple[PodKind, Trouble], ...]:
         """Return the troubles that count now. One pod that ended is none yet, nor are ends of long ago."""
         often = {
-            name: trouble
-            for name, trouble in self.endings.items()
+            kind: trouble
+            for kind, trouble in self.endings.items()
             if trouble.failures > 1 and not is_past(trouble, now)
         }
         return tuple(sorted((often | self.troubles).items()))

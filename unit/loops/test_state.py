@@ -1,7 +1,9 @@
 from datetime import UTC, datetime, timedelta
 
 from rayctl.api.moment import Monotonic
-from rayctl.api.names import TypeName
+from rayctl.api.names import PodKind, Role, TypeName
+from rayctl.api.status import RayClusterStatus
+from rayctl.core.reconcile.seen import Observed
 from rayctl.core.reconcile.trouble import LONGEST_RETRY
 from rayctl.loops.state import ClusterState
 from unit.builders import UID, a_pod
@@ -20,7 +22,20 @@ def state_after(*ends: tuple[float, float]) -> ClusterState:
 
 def test_one_end_is_no_trouble_yet_and_two_in_a_row_are() -> None:
     assert state_after((0, 10)).standing(NOW) == ()
-    assert [name for name, _ in state_after((0, 10), (11, 20)).standing(NOW)] == [WORKER]
+    assert [kind for kind, _ in state_after((0, 10), (11, 20)).standing(NOW)] == [(Role.WORKER, WORKER)]
+
+
+def test_workers_of_the_heads_type_that_end_are_no_trouble_of_the_heads() -> None:
+    state = ClusterState(UID, 1, Monotonic(0))
+    for made in (0, 11):
+        worker = a_pod("w", created=NOW.timestamp() + made)
+        state.pod_ended(worker, "OOMKilled", NOW + timedelta(seconds=made + 10))
+    state.pod_refused(PodKind(Role.WORKER, WORKER), "exceeded quota", NOW)
+
+    assert {kind for kind, _ in state.standing(NOW)} == {PodKind(Role.WORKER, WORKER)}
+    seen = Observed((), None, RayClusterStatus(), troubles=state.standing(NOW))
+    assert seen.find_trouble(Role.WORKER, WORKER) is not None
+    assert seen.find_trouble(Role.HEAD, WORKER) is None
 
 
 def test_pods_that_were_there_before_the_last_end_count_no_more() -> None:

@@ -31,7 +31,7 @@ def head_ready(cluster: RayCluster, seen: Observed, head: PodView | None, away: 
     if head is not None and head.ready:
         return Condition(ConditionType.HEAD_READY, true=True, reason=Reason.HEAD_READY)
     reason, message = Reason.HEAD_MISSING, ""
-    trouble = seen.find_trouble(cluster.head_type)
+    trouble = seen.find_trouble(Role.HEAD, cluster.head_type)
     if seen.service_trouble is not None and not away.told:
         # Nobody would reach the head, its workers neither.
         reason, message = Reason.FAILED_SERVICE, seen.service_trouble.message
@@ -53,7 +53,7 @@ def workers_ready(seen: Observed, types: Sequence[TypeStatus]) -> Condition:
     if not short:
         return Condition(ConditionType.WORKERS_READY, true=True, reason=Reason.WORKERS_READY)
     counts = ", ".join(f"{kind.ready} of {kind.desired} of type {kind.name} ready" for kind in short)
-    troubles = [seen.find_trouble(kind.name) for kind in short]
+    troubles = [seen.find_trouble(Role.WORKER, kind.name) for kind in short]
     standing = [trouble for trouble in troubles if trouble is not None]
     if standing:
         return Condition(

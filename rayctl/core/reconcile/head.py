@@ -50,7 +50,7 @@ def fill(work: Worklist, seen: Observed) -> None:
     work.delete([pod for pod in heads if pod is not work.head], _second(work.head))
     if heads:
         return
-    trouble = seen.find_trouble(work.cluster.head_type)
+    trouble = seen.find_trouble(Role.HEAD, work.cluster.head_type)
     wait = blocked_for(trouble, work.now)
     if wait:
         work.waits.append(wait)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from rayctl.api.names import PodName, TypeName, Uid
+from rayctl.api.names import PodKind, PodName, Role, TypeName, Uid
 from rayctl.api.observed import PodView
 from rayctl.api.status import RayClusterStatus
 from rayctl.core.autoscale.demand import NodeStatus, RayNode
@@ -86,12 +86,12 @@ class Observed:
     unmet: tuple[str, ...] = ()
     """What the planner cannot give, in sentences."""
     drains: Mapping[Uid, Drain] = field(default_factory=dict)
-    troubles: tuple[tuple[TypeName, Trouble], ...] = ()
+    troubles: tuple[tuple[PodKind, Trouble], ...] = ()
     service_trouble: Trouble | None = None
 
-    def find_trouble(self, name: TypeName) -> Trouble | None:
-        """Return what is wrong with making pods of that type, or None."""
-        return next((trouble for kind, trouble in self.troubles if kind == name), None)
+    def find_trouble(self, role: Role, name: TypeName) -> Trouble | None:
+        """Return what is wrong with making pods of that role and type, or None."""
+        return next((trouble for kind, trouble in self.troubles if kind == (role, name)), None)
 
     def view_of(self, life: str) -> RayView | None:
         """Return what Ray said in that life of the head, or None."""

@@ -123,7 +123,7 @@ def _type_status(
 ) -> TypeStatus:
     live = [pod for pod in of_type(seen.pods, Role.WORKER, kind.name) if is_live(pod)]
     plan = blueprint(cluster, Role.WORKER, kind.name) if live else None
-    trouble = seen.find_trouble(kind.name)
+    troubles = (seen.find_trouble(role, kind.name) for role in Role)
     return TypeStatus(
         name=kind.name,
         minimum=kind.min_workers,
@@ -131,7 +131,7 @@ def _type_status(
         running=sum(pod.phase == "Running" for pod in live),
         ready=sum(pod.ready for pod in live),
         maximum=cluster.max_of(kind),
-        failures=trouble.failures if trouble else 0,
+        failures=max((trouble.failures for trouble in troubles if trouble is not None), default=0),
         outdated=sum(bool(plan.why_outdated(pod)) for pod in live) if plan else 0,
         draining=len(removal.leaving(live)),
     )

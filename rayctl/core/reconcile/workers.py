@@ -189,7 +189,7 @@ def _is_held_up(work: Worklist, seen: Observed, pod_type: PodType) -> bool:
     """
     if work.head is None or (work.head.restarts and not work.head.ready):
         return True
-    wait = blocked_for(seen.find_trouble(pod_type.name), work.now)
+    wait = blocked_for(seen.find_trouble(Role.WORKER, pod_type.name), work.now)
     if wait:
         work.waits.append(wait)
     return wait > 0
@@ -200,7 +200,7 @@ def _add(work: Worklist, seen: Observed, pod_type: PodType, missing: int, why: s
     if missing < hosts or _is_held_up(work, seen, pod_type):
         return
     pods = of_type(seen.pods, Role.WORKER, name)
-    units = 1 if seen.find_trouble(name) else max(1, min(missing, _MOST_AT_ONCE) // hosts)
+    units = 1 if seen.find_trouble(Role.WORKER, name) else max(1, min(missing, _MOST_AT_ONCE) // hosts)
     if hosts > 1:
         ordinals = free_slices(pods, hosts, units)
     else:

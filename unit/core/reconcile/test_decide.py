@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from rayctl.api.names import PodName, TypeName, Uid
+from rayctl.api.names import PodKind, PodName, Role, TypeName, Uid
 from rayctl.api.observed import PodView
 from rayctl.api.raycluster import RayCluster, ScaleStrategy
 from rayctl.api.status import Phase
@@ -203,7 +203,10 @@ def test_a_type_in_trouble_waits_and_the_others_go_on() -> None:
     )
     trouble = Trouble(failures=1, until=NOW.timestamp() + 30, message="exceeded quota: few")
 
-    decision = pass_over(cluster, seen(cluster, a_pod("h", head=True), troubles=((TypeName("a"), trouble),)))
+    decision = pass_over(
+        cluster,
+        seen(cluster, a_pod("h", head=True), troubles=((PodKind(Role.WORKER, TypeName("a")), trouble),)),
+    )
 
     assert created(decision) == [("worker", "b", 0)]
     assert decision.wake_after == 30
@@ -218,7 +221,9 @@ def test_after_its_back_off_a_type_in_trouble_is_tried_with_one_pod() -> None:
     cluster = a_cluster(workers=3)
     trouble = Trouble(failures=2, until=NOW.timestamp() - 1, message="exceeded quota")
 
-    decision = pass_over(cluster, seen(cluster, a_pod("h", head=True), troubles=((WORKER, trouble),)))
+    decision = pass_over(
+        cluster, seen(cluster, a_pod("h", head=True), troubles=((PodKind(Role.WORKER, WORKER), trouble),))
+    )
 
     assert created(decision) == [("worker", WORKER, 0)]
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rayctl.api.document import Reader
-from rayctl.api.names import Role
+from rayctl.api.names import PodKind, Role
 from rayctl.api.observed import PodView
 from rayctl.api.raycluster import RayCluster
 from rayctl.api.upgrade import UpgradeStrategy, UpgradeType
@@ -121,7 +121,9 @@ def test_while_its_type_is_in_trouble_a_slice_that_was_begun_waits() -> None:
     trouble = Trouble(failures=1, until=NOW.timestamp() + 4, message="exceeded quota")
     half = hosts_of(0, **UNSTARTED)[:1]
 
-    decision = pass_over(cluster, seen(cluster, HEAD_POD, *half, troubles=((WORKER, trouble),)))
+    decision = pass_over(
+        cluster, seen(cluster, HEAD_POD, *half, troubles=((PodKind(Role.WORKER, WORKER), trouble),))
+    )
 
     assert (decision.actions, decision.wake_after) == ((), 4)
 

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from rayctl.api.document import FieldError, SpecError
-from rayctl.api.names import Uid
+from rayctl.api.names import PodKind, Role, Uid
 from rayctl.api.observed import ClusterView
 from rayctl.api.status import Phase, RayClusterStatus, settle
 from rayctl.core.reconcile.actions import Reason
@@ -100,8 +100,10 @@ def test_a_head_that_keeps_failing_is_an_error_also_while_the_next_one_starts() 
     trouble = Trouble(2, NOW.timestamp() - 5, "it did not join Ray in time", Reason.POD_ENDED)
     head = a_pod("h", head=True, ready=False)
 
-    starting = pass_over(cluster, seen(cluster, head, troubles=((HEAD, trouble),))).status
-    ready = pass_over(cluster, seen(cluster, a_pod("h", head=True), troubles=((HEAD, trouble),))).status
+    starting = pass_over(cluster, seen(cluster, head, troubles=((PodKind(Role.HEAD, HEAD), trouble),))).status
+    ready = pass_over(
+        cluster, seen(cluster, a_pod("h", head=True), troubles=((PodKind(Role.HEAD, HEAD), trouble),))
+    ).status
 
     told = starting.find_condition("HeadReady")
     assert told is not None
