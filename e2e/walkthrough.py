@@ -22,13 +22,17 @@ class Walkthrough:
     def __init__(self, terminal: Terminal) -> None:
         self._terminal = terminal
 
-    def install(self, operator: str = OPERATOR) -> None:
-        """The CRD, a namespace, the operator: two replicas, or the file that is named."""
+    def install(self, operator: str = OPERATOR, *, restricted: bool = True) -> None:
+        """The CRD, a namespace, the operator: two replicas, or the file that is named.
+
+        ``restricted``: the namespace takes no pods but such as Pod Security's strictest standard allows.
+        """
         t = self._terminal
         t.heading("The custom resource, a namespace, the operator")
         t.type("kubectl apply -f crd/raycluster.yaml")
         t.type(f"kubectl create namespace {NAMESPACE}")
-        t.type(f"kubectl label namespace {NAMESPACE} pod-security.kubernetes.io/enforce=restricted")
+        if restricted:
+            t.type(f"kubectl label namespace {NAMESPACE} pod-security.kubernetes.io/enforce=restricted")
         t.type(f"kubectl -n {NAMESPACE} apply -f {operator}")
         if operator == OPERATOR:
             t.type(f"kubectl -n {NAMESPACE} rollout status deployment/ray-operator --timeout=180s")
