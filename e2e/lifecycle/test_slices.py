@@ -56,8 +56,8 @@ def test_a_slice_comes_and_goes_as_one_and_is_lost_with_one_of_its_hosts(
     life.kubectl("delete", "pod", min(before), "--grace-period=1")
     wait_for("the other one goes, too", lambda: not before.keys() & ray.live("worker").keys(), 30)
 
-    told = program.result(300)
-    (number, zero), (same, one) = json.loads(told.splitlines()[-1])
+    told = program.answer(300)
+    (number, zero), (same, one) = json.loads(told)
     assert (number, zero, one) == (same, "0", "1"), told
     assert operator.log("one:.*its slice lacks a host|one:.*its slice has lost")
     wait_for("no worker", lambda: not ray.live("worker"), 60)

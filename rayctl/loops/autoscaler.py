@@ -206,7 +206,7 @@ class Autoscaler:
         notes = tuple(
             Note(_REASONS[each.topic], each.text, each.warning)
             for each in made.remarks
-            if each.topic is not Topic.REMOVAL or each not in known  # Ray may take a while to let it go
+            if each.topic not in _TAKES_A_WHILE or each not in known
         )
         return Tick(changed, busy, news, made.restore, notes)
 
@@ -340,5 +340,7 @@ _REASONS = {
     Topic.BLOCK: Reason.TYPE_BLOCKED,
     Topic.LIMIT: Reason.LIMIT_REACHED,
 }
+_TAKES_A_WHILE = frozenset({Topic.LAUNCH, Topic.REMOVAL})
+"""What may be planned again and again: a type's pods may have to wait, and Ray may not let a node go yet."""
 _STAYING = COUNTED - {WorkerState.DRAINING}
 _ON_THEIR_WAY = frozenset({WorkerState.REQUESTED, WorkerState.PENDING, WorkerState.STARTING})

@@ -153,6 +153,14 @@ async def test_pods_that_end_before_they_join_count_against_their_type_and_other
     assert (block.streak, block.level, block.message) == (3, 1, "it ended (Error)")
 
 
+async def test_a_launch_that_has_to_wait_is_told_once() -> None:
+    autoscaler = Autoscaler(SystemClock())
+
+    notes = [(await look(autoscaler, an_answer("a", tasks=3), "a")).notes for _ in range(3)]
+
+    assert [len(each) for each in notes] == [1, 0, 0]
+
+
 async def test_the_hosts_of_a_slice_fail_as_one() -> None:
     autoscaler = Autoscaler(SystemClock())
     await look(autoscaler, an_answer())
