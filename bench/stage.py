@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bench.operator_cost import Cost, cost_of
 from e2e.cluster import Cluster, Profile, open_cluster
+from e2e.namespace import ESTABLISHED
 from e2e.operator_process import Operator, install_rights, kubeconfig_of, operators
 from e2e.terminal import REPOSITORY
 from rayctl.clock import SystemClock
@@ -74,7 +75,7 @@ def open_plane() -> Iterator[Plane]:
     ):
         folder = Path(name)
         cluster.kubectl("apply", "-f", str(REPOSITORY / "crd" / "raycluster.yaml"))
-        cluster.kubectl("wait", "--for=condition=Established", "crd/rayclusters.cluster.ray.io")
+        cluster.kubectl(*ESTABLISHED)
         cluster.kubectl("create", "namespace", BARE)
         install_rights(cluster, OPERATED)
         kubeconfig_of(cluster, OPERATED, folder)

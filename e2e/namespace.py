@@ -12,6 +12,13 @@ from e2e.cluster import Cluster
 from e2e.terminal import REPOSITORY
 
 CRD = str(REPOSITORY / "crd" / "raycluster.yaml")
+ESTABLISHED = (
+    "wait",
+    # With --for=condition=… kubectl gives up where there are no conditions yet.
+    '--for=jsonpath={.status.conditions[?(@.type=="Established")].status}=True',
+    "crd/rayclusters.cluster.ray.io",
+)
+"""What to ask kubectl before the CRD is used that has just been applied."""
 EXAMPLE = yaml.safe_load((REPOSITORY / "deploy" / "examples" / "example_cluster.yaml").read_text())
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from e2e.cluster import Cluster
+from e2e.namespace import ESTABLISHED
 from e2e.operator_process import wait_for
 from e2e.terminal import REPOSITORY
 
@@ -34,7 +35,7 @@ class Space:
 def space(apiserver_cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Space]:
     """A namespace in a cluster that knows the CRD, down to what `kubectl explain` asks for."""
     apiserver_cluster.kubectl("apply", "-f", str(CRD_FILE))
-    apiserver_cluster.kubectl("wait", "--for=condition=Established", "crd/rayclusters.cluster.ray.io")
+    apiserver_cluster.kubectl(*ESTABLISHED)
     name = request.module.__name__.rpartition(".")[2].replace("_", "-")
     space = Space(apiserver_cluster, name)
     apiserver_cluster.kubectl("create", "namespace", name)

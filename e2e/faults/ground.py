@@ -13,6 +13,7 @@ from e2e.cluster.images import ensure
 from e2e.cluster.interface import UnsupportedError
 from e2e.cluster.local import LocalCluster
 from e2e.faults.workload import Size
+from e2e.namespace import ESTABLISHED
 from e2e.terminal import REPOSITORY
 
 _FAKE_NODES = 5
@@ -55,7 +56,7 @@ def _prepared(bed: Cluster) -> LocalCluster:
         raise UnsupportedError("faults need a bed of their own: unset CLUSTER")
     os.environ |= bed.mark  # before the first replica: they are forked from one process, which has it then
     bed.kubectl("apply", "-f", str(REPOSITORY / "crd" / "raycluster.yaml"))
-    bed.kubectl("wait", "--for=condition=Established", "crd/rayclusters.cluster.ray.io")
+    bed.kubectl(*ESTABLISHED)
     return bed
 
 
