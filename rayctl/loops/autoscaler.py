@@ -108,6 +108,10 @@ class _Scaled:
             self.known = cluster, learnt, offers
         return self.known[2]
 
+    def find_offer(self, cluster: RayCluster, name: TypeName) -> TypeOffer | None:
+        """Return what a type offers; None: the cluster has no such type."""
+        return next((offer for offer in self.offers(cluster) if offer.name == name), None)
+
     def note(self, change: Change) -> None:
         """Change what is remembered; a plan under way began without it, and does not undo it."""
         self.rest = None
@@ -218,7 +222,7 @@ class Autoscaler:
     def refused_pod(self, cluster: RayCluster, name: TypeName, message: str) -> None:
         """Note that the API server refused a pod of that type."""
         scaled = self._of(cluster)
-        offer = next((one for one in scaled.offers(cluster) if one.name == name), None)
+        offer = scaled.find_offer(cluster, name)
         if offer is not None:
             at = self._clock.monotonic()
             scaled.note(lambda memory: replace(memory, blocks=refuse(memory.blocks, offer, message, at)))
@@ -226,7 +230,7 @@ class Autoscaler:
     def failed_pod(self, cluster: RayCluster, pod: PodView, why: str) -> None:
         """Note that a pod ended, or was given up; one that had joined says nothing of its type."""
         scaled = self._of(cluster)
-        offer = next((one for one in scaled.offers(cluster) if one.name == pod.pod_type), None)
+        offer = scaled.find_offer(cluster, pod.pod_type)
         if offer is not None and pod.role is Role.WORKER and pod.name not in scaled.memory.joined:
             at = self._clock.monotonic()
             unit = f"slice {pod.slice}" if pod.slice else pod.name  # which fails as one

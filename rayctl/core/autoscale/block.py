@@ -57,17 +57,12 @@ Blocks = Mapping[TypeName, Block]
 
 def refuse(blocks: Blocks, offer: TypeOffer, message: str, now: Monotonic) -> Blocks:
     """Return the blocks after the API server refused a pod of that type, in its words."""
-    block = blocks.get(offer.name)
-    if block is None or block.fingerprint != offer.fingerprint:
-        block = Block(offer.fingerprint)
-    return {**blocks, offer.name: _worse(block, BlockCause.REFUSED, message, now)}
+    return {**blocks, offer.name: _worse(_block_of(blocks, offer), BlockCause.REFUSED, message, now)}
 
 
 def fail(blocks: Blocks, offer: TypeOffer, unit: str, message: str, now: Monotonic) -> Blocks:
     """Return the blocks after a unit of that type (a pod, a slice) ended or was given up before it joined."""
-    block = blocks.get(offer.name)
-    if block is None or block.fingerprint != offer.fingerprint:
-        block = Block(offer.fingerprint)
+    block = _block_of(blocks, offer)
     if unit in block.counted:
         return blocks
     counted = replace(block, streak=block.streak + 1, counted=block.counted | {unit})
@@ -89,11 +84,9 @@ def review(
         by_type.setdefault(worker.type, []).append(worker)
     after: dict[TypeName, Block] = {}
     for offer in offers:
-        block = blocks.get(offer.name)
         mine = by_type.get(offer.name, [])
         joined = any(worker.state in JOINED and worker.pod not in joined_before for worker in mine)
-        if joined or block is None or block.fingerprint != offer.fingerprint:
-            block = Block(offer.fingerprint)
+        block = Block(offer.fingerprint) if joined else _block_of(blocks, offer)
         block = _count(block, [worker for worker in mine if worker.state is WorkerState.STUCK], now)
         if block.level or block.streak or block.counted:
             after[offer.name] = block
@@ -111,6 +104,12 @@ def allowances(
             on_the_way = any(worker.type == offer.name and worker.state in UNJOINED for worker in workers)
             allowed[offer.name] = 0 if now < block.until or on_the_way else 1
     return allowed
+
+
+def _block_of(blocks: Blocks, offer: TypeOffer) -> Block:
+    """Return what is known to be wrong with a type's present template."""
+    block = blocks.get(offer.name)
+    return block if block is not None and block.fingerprint == offer.fingerprint else Block(offer.fingerprint)
 
 
 def _count(block: Block, stuck: Sequence[Worker], now: Monotonic) -> Block:
