@@ -97,7 +97,7 @@ def refuse(view: ClusterView, error: SpecError, meanwhile: Decision | None = Non
     if meanwhile is None:
         return Decision((), refused_status(view, error, view.status), notes)
     status = refused_status(view, error, meanwhile.status)
-    # Passes that act write no status, so its word alone would not keep this from being told by each of them.
+    # Passes that act seldom write a status: its word alone would not keep each of them from telling this.
     return replace(meanwhile, status=status, standing=(*notes, *meanwhile.standing))
 
 
