@@ -2,21 +2,27 @@
 
 The operator never edits a spec. That a cluster sleeps for having been idle is in its status, with the
 spec and the restart mark that it fell asleep with: any edit of the spec wakes it, and so does whatever else
-asks for a restart (``cluster.ray.io/restartedAt``).
+asks for a restart (``cluster.ray.io/restartedAt``). A cluster whose workers are still on their way is not
+idle: nobody could have used it yet.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from rayctl.api.moment import Seconds
+from rayctl.api.names import Role
+from rayctl.api.observed import PodView
 from rayctl.api.raycluster import RayCluster
-from rayctl.api.status import RayClusterStatus
 from rayctl.core.build.fingerprint import restart_mark
 from rayctl.core.reconcile.actions import Reason
 from rayctl.core.reconcile.removal import Removal
-from rayctl.core.reconcile.seen import RayView
+from rayctl.core.reconcile.seen import Observed, RayView
+
+_ARRIVES_WITHIN: Seconds = 900.0
+"""A worker that is not in Ray so long after it was made (no node may have room for it) keeps nobody awake."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +43,7 @@ class Away:
 RUNS = Away()
 
 
-def why_away(
-    cluster: RayCluster, status: RayClusterStatus, removal: Removal, now: datetime, *, begun: bool
-) -> Away:
+def why_away(cluster: RayCluster, seen: Observed, removal: Removal, now: datetime, *, begun: bool) -> Away:
     """Return whether a cluster is to have no pods, and why.
 
     ``begun``: the first of them has gone, or is on its way. Until then a sleep that was announced is taken
@@ -50,10 +54,10 @@ def why_away(
     if cluster.idle_seconds is None:
         return RUNS
     with_what = f"{cluster.generation}.{restart_mark(cluster, cluster.head_type)}"
-    told = status.asleep == with_what
+    told = seen.status.asleep == with_what
     if told and begun:
         return Away("it was idle for spec.ttlSecondsAfterIdle", Reason.IDLE, with_what, told=True)
-    left = idle_left(cluster, removal.view, now)
+    left = idle_left(cluster, seen.pods, removal.view, now)
     if (left is None or left > 0) and not (told and removal.is_asked):
         return RUNS
     unsure = not removal.is_fresh(now)
@@ -63,9 +67,17 @@ def why_away(
     return Away(why, Reason.IDLE, with_what, told=told and not unsure, unsure=unsure)
 
 
-def idle_left(cluster: RayCluster, ray: RayView | None, now: datetime) -> Seconds | None:
+def idle_left(
+    cluster: RayCluster, pods: Iterable[PodView], ray: RayView | None, now: datetime
+) -> Seconds | None:
     """Return after how much more idleness a cluster falls asleep; None: it does not, or nothing is known."""
     if cluster.idle_seconds is None or ray is None:
         return None
-    idle = ray.idle + now.timestamp() - ray.at if ray.idle else 0.0
-    return cluster.idle_seconds - idle
+    at = now.timestamp()
+    idle = ray.idle + at - ray.at if ray.idle else 0.0
+    arriving = (pod.created + _ARRIVES_WITHIN - at for pod in pods if _is_arriving(pod, ray))
+    return max((cluster.idle_seconds - idle, *arriving))
+
+
+def _is_arriving(pod: PodView, ray: RayView) -> bool:
+    return pod.role is Role.WORKER and not (pod.deleting or pod.finished or ray.knows(pod))

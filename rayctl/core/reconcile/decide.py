@@ -58,7 +58,7 @@ def decide(
     work.leave = {PodName(each.pod): each for each in leave or ()}
     _replace_failed(work, seen)
     begun = work.head is None or bool(removal.leaving(seen.pods))
-    away = why_away(cluster, seen.status, removal, now, begun=begun)
+    away = why_away(cluster, seen, removal, now, begun=begun)
     work.ask_ray = away.unsure
     if away.told:
         heads.take_down(work, away.why)
@@ -80,7 +80,7 @@ def decide(
         for pod_type in cluster.pod_types:
             workers.fill(work, seen, pod_type, targets.get(pod_type.name, 0))
     _service(work, seen)
-    work.wake_in(idle_left(cluster, removal.view, now))
+    work.wake_in(idle_left(cluster, seen.pods, removal.view, now))
     waits = bool(restart.why or away.why)
     course = Course(restart, away, settled=not work.actions and not waits)
     return _decision(work, running_status(cluster, seen, targets, removal, course), urgent=waits)

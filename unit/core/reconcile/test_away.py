@@ -1,6 +1,7 @@
 """A cluster that has been idle for long enough goes to sleep, and wakes when it is wanted."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -60,6 +61,33 @@ def test_it_stays_awake(cluster: RayCluster, ray: RayView | None) -> None:
 
     assert decision.status.phase == "Running"
     assert decision.status.asleep == ""
+
+
+def a_late_worker(seconds: float, **fields: Any) -> PodView:
+    """A worker made so many seconds ago that Ray has not seen."""
+    return a_pod("w", ready=False, created=NOW.timestamp() - seconds, **fields)
+
+
+def test_it_stays_awake_while_a_worker_is_on_its_way() -> None:
+    decision = pass_over(SLEEPY, seen(SLEEPY, HEAD_POD, a_late_worker(40), ray=idle_for(60)))
+
+    assert decision.status.asleep == ""
+    assert not decision.urgent
+
+
+@pytest.mark.parametrize(
+    "worker",
+    [
+        pytest.param(a_late_worker(900, reason="Unschedulable"), id="that no node has had room for"),
+        pytest.param(a_late_worker(40, deleting=True), id="that is leaving"),
+        pytest.param(a_late_worker(40, phase="Failed"), id="that has ended"),
+    ],
+)
+def test_it_is_not_kept_awake_by_a_worker(worker: PodView) -> None:
+    decision = pass_over(SLEEPY, seen(SLEEPY, HEAD_POD, worker, ray=idle_for(60)))
+
+    assert "idle for 60 s" in [note.text for note in decision.standing][-1]
+    assert decision.status.asleep
 
 
 STALE = replace(idle_for(58), at=NOW.timestamp() - 2)
