@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import copy
 import json
+import signal
+import time
 
 from e2e.namespace import EXAMPLE, Namespace
+from e2e.operator_process import Operator
 
 WORKERS = 100
 SLOWLY = "--parallel-calls=1"
@@ -26,3 +29,19 @@ def launch(space: Namespace, name: str) -> None:
 def has_workers(space: Namespace, name: str, workers: int) -> bool:
     """Whether a cluster has at least so many workers."""
     return space.count(name, "worker") >= workers
+
+
+def stop_at(space: Namespace, name: str, workers: int, leader: Operator) -> int:
+    """Let a leader launch at least so many workers, stop it with SIGSTOP, and return how many there are.
+
+    It is stopped whenever they are counted: kubectl may take longer than all of the launch.
+    """
+    deadline = time.monotonic() + 30
+    while True:
+        leader.send(signal.SIGSTOP)
+        there = space.count(name, "worker")
+        if there >= workers:
+            return there
+        assert time.monotonic() < deadline, f"{there} of {workers} workers within 30 s"
+        leader.send(signal.SIGCONT)
+        time.sleep(0.1)

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from e2e.election.audit import writes
-from e2e.election.launch import SLOWLY, WORKERS, has_workers, launch
+from e2e.election.launch import SLOWLY, WORKERS, has_workers, launch, stop_at
 from e2e.election.replicas import replicas
 from e2e.namespace import Namespace
 from e2e.operator_process import wait_for
@@ -66,9 +66,7 @@ def test_a_leader_that_was_stopped_past_its_lease_writes_nothing_says_so_and_sta
 ) -> None:
     with replicas(space, 2, *SHORT, SLOWLY) as (stopped, other):
         launch(space, "one")
-        wait_for("a part of the workers", lambda: has_workers(space, "one", 5))
-        stopped.process.send(signal.SIGSTOP)
-        made = space.count("one", "worker")
+        made = stop_at(space, "one", 5, stopped.process)
         wait_for("the other to lead", other.leads)
         wait_for("its work", lambda: has_workers(space, "one", made + 5))
 
