@@ -21,11 +21,12 @@ from rayctl.api.raycluster import RayCluster
 from rayctl.clock import Clock
 from rayctl.core.autoscale.block import fail, refuse
 from rayctl.core.autoscale.demand import Demand, Snapshot
+from rayctl.core.autoscale.effort import affordable, estimated_steps
 from rayctl.core.autoscale.feedback import Feedback, feedback
 from rayctl.core.autoscale.leave import Leave
 from rayctl.core.autoscale.memory import Memory, drain_refused, fresh_memory
 from rayctl.core.autoscale.offer import Learnt, TypeOffer, offer_of
-from rayctl.core.autoscale.plan import estimated_steps, plan
+from rayctl.core.autoscale.plan import plan
 from rayctl.core.autoscale.remarks import Topic
 from rayctl.core.autoscale.report import Entry, monitoring_block, without_ages
 from rayctl.core.autoscale.rest import Rest, rest_of
@@ -183,6 +184,7 @@ class Autoscaler:
         now = self._clock.monotonic()
         if scaled.rests(cluster, pods, answer, now):
             return _AT_REST
+        answer = affordable(answer, len(pods), len(cluster.pod_types))
         situation = self._situation(cluster, pods, answer, nodes, scaled, now)
         before = scaled.plan
         scaled.late = []
@@ -335,7 +337,10 @@ class Autoscaler:
 
 
 _AT_REST = Tick(changed=False, busy=False, feedback=None, restore=(), notes=())
-_LEFT_OUT = "A part of what Ray asks for is left out: it was not understood, or has too many different shapes"
+_LEFT_OUT = (
+    "A part of what Ray asks for is left out: it was not understood, has too many different shapes, "
+    "or would take too long to plan"
+)
 _REASONS = {
     Topic.LAUNCH: Reason.SCALING_UP,
     Topic.REMOVAL: Reason.SCALING_DOWN,

@@ -15,7 +15,6 @@ from rayctl.core.autoscale.asked import Asked, asked_of
 from rayctl.core.autoscale.block import allowances, review
 from rayctl.core.autoscale.board import Limits, board_of
 from rayctl.core.autoscale.coarse import EXACT, Rounding, no_rounding, rounding_to
-from rayctl.core.autoscale.demand import Snapshot
 from rayctl.core.autoscale.ending import Ending
 from rayctl.core.autoscale.grant import Grant, grant
 from rayctl.core.autoscale.leave import Leave, must_leave
@@ -57,17 +56,6 @@ def plan(situation: Situation) -> Plan:
     complete = not outcome.left and (last is None or owed is None or last.complete)
     memory = replace(memory, basis=_after(before, granted, complete=complete))
     return Ending(situation, memory, acting, tuple(forced), board, outcome, granted).plan()
-
-
-def estimated_steps(asked: Snapshot, workers: int, types: int) -> int:
-    """Return about how many steps a plan takes: more than 60,000 belong in a thread of their own."""
-    groups = len(asked.demands) + len(asked.constraint)
-    steps = 50 * groups + workers * (4 + min(groups, 50)) + types * min(groups, 500) * 10
-    for gang in asked.gangs:
-        # Bundles are planned as they are, each beside all workers and all others of its group.
-        bundles = len(gang.bundles)
-        steps += 200 + bundles * (50 + types * 10 + workers + bundles)
-    return steps
 
 
 def _patient(workers: Sequence[Worker], memory: Memory, now: Monotonic) -> tuple[Worker, ...]:

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from rayctl.core.autoscale.demand import Demand, GroupId, Strategy
-from rayctl.core.autoscale.plan import estimated_steps, plan
+from rayctl.core.autoscale.effort import MOST_STEPS, affordable, estimated_steps
+from rayctl.core.autoscale.plan import plan
 from rayctl.core.autoscale.situation import Situation
 from rayctl.core.autoscale.workers import Worker, WorkerState
 from unit.core.autoscale.situations import (
@@ -210,3 +211,23 @@ def test_what_a_plan_costs_is_known_before_it_is_made(situation: Situation) -> N
     estimated = estimated_steps(situation.asked, len(situation.workers), len(situation.offers))
 
     assert steps_run(situation) <= 100 * estimated
+
+
+def test_what_would_take_too_long_is_left_out_group_by_group() -> None:
+    small = gang(Strategy.PACK, demand(CPU=1))
+    huge = gang(Strategy.PACK, *(demand(CPU=1 + number / 1000) for number in range(3000)))
+    asked = a_situation(demand(CPU=2), small, huge, small, types=[SMALL]).asked
+
+    within = affordable(asked, 100, 1)
+
+    assert within.demands == asked.demands
+    assert within.gangs == (small, small)
+    assert within.left_out == 1
+
+
+def test_a_large_group_beside_many_workers_is_planned() -> None:
+    bundles = (demand(CPU=1 + number / 1000) for number in range(1000))
+    asked = a_situation(gang(Strategy.PACK, *bundles), types=[SMALL]).asked
+
+    assert affordable(asked, 1000, 3) is asked
+    assert 2 * estimated_steps(asked, 1000, 3) < 1.2 * MOST_STEPS
