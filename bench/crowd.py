@@ -1,8 +1,9 @@
 """Very many RayClusters, posted at a steady rate; then idleness with all of them; then a restart among them.
 
-    python -m bench.crowd [--clusters 1000] [--rate 100] [--idle 60]
+    python -m bench.crowd [--clusters 1000] [--rate 100] [--idle 60] [--beside-kuberay]
 
-KubeRay's figures on the same kind of plane are in docs/benchmarks.md; compare only what ran in one hour.
+With --beside-kuberay the same is done to KubeRay, as it is shipped and with its limits raised: each on a
+control plane of its own, one after the other. Heads of fake nodes cannot be reached.
 """
 
 from __future__ import annotations
@@ -10,36 +11,61 @@ from __future__ import annotations
 import argparse
 import asyncio
 import time
-from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import AsyncExitStack, ExitStack
+from dataclasses import dataclass, field
 
-from bench import small_clusters
+import orjson
+
+from bench.contenders import RAYCTL, Contender, Seen, decode, kuberays
 from bench.figures import circumstances, percentile, table, version
-from bench.operator_cost import Cost
+from bench.operator_cost import Spent, spent
 from bench.sightings import Sightings, watching
-from bench.stage import OPERATED, Stage, open_stage
-from rayctl.api.observed import ClusterView, PodView
-from rayctl.api.status import Phase
+from bench.small_clusters import PODS_EACH
+from bench.stage import OPERATED, Plane, open_plane
+from e2e.cluster.interface import UnsupportedError
+from e2e.cluster.local import LocalCluster
 from rayctl.kube.client import KubeClient
-from rayctl.kube.decode import cluster_view, pod_view
 from rayctl.kube.listing import Target
-from rayctl.kube.resource import PODS, RAYCLUSTERS
+from rayctl.kube.resource import PODS, Call, Verb
 
 PARALLEL = 32
+_WITHIN = 900.0
 
 
 @dataclass(frozen=True, slots=True)
 class Crowd:
     """Seconds from the first post, unless said otherwise."""
 
-    posted: float
     pods: float
     """Until the last pod was there."""
     running: float
     each: tuple[float, ...]
-    """Of each RayCluster, from its own post to Running."""
-    cost: Cost
+    """Of each RayCluster, from its own post until it was ready."""
+    spent: Spent
     calls: int
+    idle_share: float
+    """Of a core, with all of them there."""
+    idle_calls: int
+    restart: float
+    """From the operator's new start to the first pod of a RayCluster that waited for it."""
+
+
+def _sightings() -> Sightings[Seen]:
+    return Sightings(lambda seen: seen.metadata.name, lambda seen: seen.is_ready)
+
+
+@dataclass(frozen=True, slots=True)
+class _Watched:
+    client: KubeClient
+    contender: Contender
+    rays: Sightings[Seen] = field(default_factory=_sightings)
+    pods: Sightings[Seen] = field(default_factory=_sightings)
+
+    async def post(self, name: str) -> None:
+        body = self.contender.document(name)
+        resource = self.contender.resource
+        await self.client.send(Call(verb=Verb.CREATE, resource=resource, namespace=OPERATED, body=body))
 
 
 def main() -> None:
@@ -48,105 +74,108 @@ def main() -> None:
     parser.add_argument("--clusters", type=int, default=1000, help="of four pods (default: %(default)s)")
     parser.add_argument("--rate", type=float, default=100, help="posts a second (default: %(default)s)")
     parser.add_argument("--idle", type=float, default=60, help="seconds (default: %(default)s)")
+    parser.add_argument("--beside-kuberay", action="store_true", help="build and measure KubeRay as well")
     flags = parser.parse_args()
     print(version(), flush=True)
-    print(f"start: {circumstances()}", flush=True)
-    with open_stage() as stage:
-        asyncio.run(_run(stage, flags.clusters, flags.rate, flags.idle))
-    print(f"end: {circumstances()}")
+    contenders = [*kuberays(), RAYCTL] if flags.beside_kuberay else [RAYCTL]
+    crowds = []
+    for contender in contenders:
+        print(f"{contender.name}: {circumstances()}", flush=True)
+        with open_plane() as plane:
+            crowds.append(asyncio.run(_measure(plane, contender, flags.clusters, flags.rate, flags.idle)))
+    print(_table(flags.clusters, contenders, crowds))
+    print(f"\nend: {circumstances()}")
 
 
-async def _run(stage: Stage, clusters: int, rate: float, idle: float) -> None:
-    rays: Sightings[ClusterView] = Sightings(
-        lambda view: view.key.name, lambda view: view.status.phase == Phase.RUNNING
-    )
-    pods: Sightings[PodView] = Sightings(lambda pod: pod.name, lambda pod: pod.ready)
+async def _measure(plane: Plane, contender: Contender, clusters: int, rate: float, idle: float) -> Crowd:
+    run = contender.install(plane)
     async with AsyncExitStack() as stack:
-        client = await stack.enter_async_context(stage.client(PARALLEL))
-        await stack.enter_async_context(
-            watching(client, Target(resource=PODS, namespace=OPERATED), pod_view, pods)
-        )
-        await stack.enter_async_context(
-            watching(client, Target(resource=RAYCLUSTERS, namespace=OPERATED), cluster_view, rays)
-        )
-        print(_crowd_table(clusters, await _post_all(stage, client, pods, rays, clusters, rate)), flush=True)
-        await asyncio.sleep(10)  # statuses settle
-        before = await stage.cost()
+        watched = _Watched(await stack.enter_async_context(plane.client(PARALLEL)), contender)
+        for resource, sightings in ((PODS, watched.pods), (contender.resource, watched.rays)):
+            target = Target(resource=resource, namespace=OPERATED)
+            await stack.enter_async_context(watching(watched.client, target, decode, sightings))
+        with ExitStack() as process:
+            pid = process.enter_context(run())
+            await watched.post("first")  # when that one is ready, the operator leads
+            await watched.rays.wait("the first is ready", lambda: "first" in watched.rays.arrived)
+            counted, before = _calls(plane, contender), spent(pid)
+            start, posted = time.monotonic(), await _post_all(watched, clusters, rate)
+            everyone = 1 + clusters
+            await watched.pods.wait(
+                "all pods", lambda: len(watched.pods.seen) >= everyone * PODS_EACH, _WITHIN
+            )
+            await watched.rays.wait("all are ready", lambda: len(watched.rays.arrived) >= everyone, _WITHIN)
+            after, calls = spent(pid), _calls(plane, contender) - counted
+            await asyncio.sleep(10)  # statuses settle
+            counted, settled, began = _calls(plane, contender), spent(pid), time.monotonic()
+            await asyncio.sleep(idle)
+            idled = spent(pid).cpu_seconds - settled.cpu_seconds
+            idle_share, idle_calls = idled / (time.monotonic() - began), _calls(plane, contender) - counted
+        await watched.post("waiting")
         began = time.monotonic()
-        await asyncio.sleep(idle)
-        print(_idle_table(before, await stage.cost(), time.monotonic() - began), flush=True)
-        waits = await _restart(stage, client, pods)
-        print(f"\nRestarted among them: {waits:.2f} s from its start to a waiting RayCluster's first pod\n")
+        with run():
+            await watched.pods.wait("its head", lambda: _first_pod(watched, "waiting-") is not None)
+            restart = (_first_pod(watched, "waiting-") or began) - began
+    return Crowd(
+        pods=max(at for name, at in watched.pods.seen.items() if not name.startswith("waiting-")) - start,
+        running=max(at for name, at in watched.rays.arrived.items() if name in posted) - start,
+        each=tuple(watched.rays.arrived[name] - at for name, at in posted.items()),
+        spent=Spent(after.cpu_seconds - before.cpu_seconds, after.resident_mib, after.peak_mib),
+        calls=calls,
+        idle_share=idle_share,
+        idle_calls=idle_calls,
+        restart=restart,
+    )
 
 
-async def _post_all(
-    stage: Stage,
-    client: KubeClient,
-    pods: Sightings[PodView],
-    rays: Sightings[ClusterView],
-    clusters: int,
-    rate: float,
-) -> Crowd:
+async def _post_all(watched: _Watched, clusters: int, rate: float) -> dict[str, float]:
+    """Post them all, and return when each was."""
     posted: dict[str, float] = {}
-    before = await stage.cost()
     start = time.monotonic()
 
     async def post(name: str, due: float) -> None:
         await asyncio.sleep(max(0.0, due - time.monotonic()))
         posted[name] = time.monotonic()
-        await small_clusters.create(client, OPERATED, name)
+        await watched.post(name)
 
     async with asyncio.TaskGroup() as group:
         for number in range(clusters):
             group.create_task(post(f"crowd-{number:05}", start + number / rate))
-    wanted = clusters * small_clusters.PODS_EACH
-    await pods.wait("all pods are there", lambda: len(pods.seen) >= wanted, timeout=900)
-    await rays.wait("all are Running", lambda: len(rays.arrived) >= clusters, timeout=900)
-    after = await stage.cost()
-    return Crowd(
-        posted=max(posted.values()) - start,
-        pods=max(pods.seen.values()) - start,
-        running=max(rays.arrived.values()) - start,
-        each=tuple(rays.arrived[name] - at for name, at in posted.items()),
-        cost=after,
-        calls=after.calls_since(before).total(),
-    )
+    return posted
 
 
-async def _restart(stage: Stage, client: KubeClient, pods: Sightings[PodView]) -> float:
-    """Stop the operator, post a RayCluster, start it again; return the seconds to that one's first pod."""
-    stage.operator.stop()
-    await small_clusters.create(client, OPERATED, "waiting")
-    began = time.monotonic()
-    with stage.another_operator():
-        await pods.wait("its head is there", lambda: any(name.startswith("waiting") for name in pods.seen))
-        return min(at for name, at in pods.seen.items() if name.startswith("waiting")) - began
+def _first_pod(watched: _Watched, prefix: str) -> float | None:
+    return min((at for name, at in watched.pods.seen.items() if name.startswith(prefix)), default=None)
 
 
-def _crowd_table(clusters: int, crowd: Crowd) -> str:
-    wanted = clusters * small_clusters.PODS_EACH
+def _calls(plane: Plane, contender: Contender) -> int:
+    """Return how many requests of the operator the API server has finished, by its audit log."""
+    bed = plane.cluster
+    if not isinstance(bed, LocalCluster):
+        raise UnsupportedError("an API server of one's own is needed: unset CLUSTER")
+    mark = f'"username":"{contender.user}"'.encode()
+    with bed.audit_log.open("rb") as log:
+        lines = (line for line in log if mark in line and line.endswith(b"\n"))
+        return sum(orjson.loads(line)["stage"] == "ResponseComplete" for line in lines)
+
+
+def _table(clusters: int, contenders: Sequence[Contender], crowds: Sequence[Crowd]) -> str:
+    wanted = clusters * PODS_EACH
     rows = [
-        ("all posted, s", f"{crowd.posted:.1f}"),
-        ("all pods created, s", f"{crowd.pods:.1f}"),
-        ("pods created/s", f"{wanted / crowd.pods:.0f}"),
-        ("all RayClusters Running, s", f"{crowd.running:.1f}"),
-        ("post to Running, p50, s", f"{percentile(crowd.each, 50):.1f}"),
-        ("post to Running, p99, s", f"{percentile(crowd.each, 99):.1f}"),
-        ("API calls a RayCluster", f"{crowd.calls / clusters:.2f}"),
-        ("operator CPU, s", f"{crowd.cost.cpu_seconds:.1f}"),
-        ("operator resident, peak, MiB", f"{crowd.cost.peak_mib:.0f}"),
+        ("all pods created, s", [f"{crowd.pods:.1f}" for crowd in crowds]),
+        ("pods created/s", [f"{wanted / crowd.pods:.0f}" for crowd in crowds]),
+        ("all RayClusters ready, s", [f"{crowd.running:.1f}" for crowd in crowds]),
+        ("post to ready, p50, s", [f"{percentile(crowd.each, 50):.1f}" for crowd in crowds]),
+        ("post to ready, p99, s", [f"{percentile(crowd.each, 99):.1f}" for crowd in crowds]),
+        ("API calls a RayCluster", [f"{crowd.calls / clusters:.2f}" for crowd in crowds]),
+        ("operator CPU, s", [f"{crowd.spent.cpu_seconds:.1f}" for crowd in crowds]),
+        ("operator resident, peak, MiB", [f"{crowd.spent.peak_mib:.0f}" for crowd in crowds]),
+        ("then idle: percent of a core", [f"{100 * crowd.idle_share:.2f}" for crowd in crowds]),
+        ("then idle: API calls", [str(crowd.idle_calls) for crowd in crowds]),
+        ("restarted: start to first pod, s", [f"{crowd.restart:.2f}" for crowd in crowds]),
     ]
-    return table(f"{clusters} RayClusters, {wanted} pods", ("", ""), rows)
-
-
-def _idle_table(before: Cost, after: Cost, seconds: float) -> str:
-    calls = after.calls_since(before)
-    rows = [
-        ("CPU, percent of a core", f"{100 * (after.cpu_seconds - before.cpu_seconds) / seconds:.2f}"),
-        ("resident, MiB", f"{after.resident_mib:.0f}"),
-        ("API calls", ", ".join(f"{call}: {count}" for call, count in calls.items()) or "none"),
-    ]
-    return table(f"Idle for {seconds:.0f} s with all of them", ("", ""), rows)
+    columns = ("", *(contender.name for contender in contenders))
+    return table(f"{clusters} RayClusters, {wanted} pods", columns, [(name, *cells) for name, cells in rows])
 
 
 if __name__ == "__main__":

@@ -16,12 +16,18 @@ _COUNT = "rayctl_api_call_seconds_count"
 
 
 @dataclass(frozen=True, slots=True)
-class Cost:
+class Spent:
     """What a process has used since it started."""
 
     cpu_seconds: float
     resident_mib: float
     peak_mib: float
+
+
+@dataclass(frozen=True, slots=True)
+class Cost(Spent):
+    """What an operator of ours has used since it started."""
+
     calls: Counter[str]
     """API calls by verb and resource in RBAC's words, and by the answer's code where that is not 2xx."""
 
@@ -33,8 +39,14 @@ class Cost:
 async def cost_of(pid: int, metrics_port: int) -> Cost:
     """Return the cost of an operator up to now; asking it for its metrics is part of what it spends."""
     calls = await _calls(metrics_port)
+    used = spent(pid)
+    return Cost(used.cpu_seconds, used.resident_mib, used.peak_mib, calls)
+
+
+def spent(pid: int) -> Spent:
+    """Return what any process has used up to now."""
     memory = _memory(pid)
-    return Cost(_cpu_seconds(pid), memory["VmRSS"] / 1024, memory["VmHWM"] / 1024, calls)
+    return Spent(_cpu_seconds(pid), memory["VmRSS"] / 1024, memory["VmHWM"] / 1024)
 
 
 async def _calls(port: int) -> Counter[str]:

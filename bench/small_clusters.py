@@ -26,8 +26,8 @@ def document(name: str, workers: int = WORKERS) -> Document:
             "maxWorkers": workers,
             "headPodType": "head",
             "podTypes": [
-                {"name": "head", "podConfig": _pod()},
-                {"name": _WORKER, "minWorkers": workers, "maxWorkers": workers, "podConfig": _pod()},
+                {"name": "head", "podConfig": pod()},
+                {"name": _WORKER, "minWorkers": workers, "maxWorkers": workers, "podConfig": pod()},
             ],
         },
     }
@@ -40,9 +40,9 @@ def elastic_document(name: str, most: int) -> Document:
         "maxWorkers": most,
         "rayResources": {"CPU": 1},
         "idleTimeoutSeconds": 60,
-        "podConfig": _pod(),
+        "podConfig": pod(),
     }
-    head: Json = {"name": "head", "rayResources": {"CPU": 0}, "podConfig": _pod()}
+    head: Json = {"name": "head", "rayResources": {"CPU": 0}, "podConfig": pod()}
     spec: Document = {
         "maxWorkers": most,
         "upscalingSpeed": 1000,
@@ -52,7 +52,8 @@ def elastic_document(name: str, most: int) -> Document:
     return {"apiVersion": API_VERSION, "kind": KIND, "metadata": {"name": name}, "spec": spec}
 
 
-def _pod() -> Document:
+def pod() -> Document:
+    """Return the pod of a head or a worker, as a user writes it."""
     requests: Document = {"cpu": "10m", "memory": "16Mi"}
     container: Json = {"name": "ray-node", "image": "ray:small", "resources": {"requests": requests}}
     return {"apiVersion": "v1", "kind": "Pod", "spec": {"containers": [container]}}
