@@ -16,9 +16,10 @@ from rayctl.core.reconcile.seen import RayView, Silence
 from rayctl.gcs import protocol_pb2 as pb
 from rayctl.gcs.channel import Method
 from rayctl.gcs.client import GcsClient
-from rayctl.gcs.errors import GcsError
+from rayctl.gcs.errors import GcsError, Unreachable
 from rayctl.loops import heads as heads_module
 from rayctl.loops.heads import Heads
+from unit.fakes.clock import LoopClock
 from unit.fakes.gcs import FakeGcs, refuse
 from unit.waiting import comes_true
 
@@ -59,6 +60,7 @@ async def following(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Following]
     monkeypatch.setattr(heads_module, "PERIOD", 0.05)
     monkeypatch.setattr(heads_module, "CLOSE_PERIOD", 0.05)
     monkeypatch.setattr(heads_module, "FIRST_RETRY", 0.02)
+    monkeypatch.setattr(heads_module, "_TICK", 0.005)
     clock = SystemClock()
     async with FakeGcs() as ray:
         heads = Heads(lambda address, *_: GcsClient(address, clock), clock)
@@ -206,3 +208,45 @@ async def test_a_head_that_is_left_is_asked_no_more(following: Following) -> Non
     assert following.ray.count(Method.READ_STATE) <= asked + 1
     with pytest.raises(GcsError, match="not followed"):
         await following.heads.drain(KEY, NodeId("aa"), PREEMPTION, "why", datetime(2030, 1, 1, tzinfo=UTC))
+
+
+class _Asked(GcsClient):
+    """Answers at once, or never; notes when it was asked."""
+
+    def __init__(self, clock: LoopClock, moments: list[float], *, silent: bool) -> None:
+        super().__init__("nowhere:1", clock)
+        self._clock = clock
+        self._moments = moments
+        self._silent = silent
+
+    async def read_state(self) -> Snapshot:
+        self._moments.append(self._clock.monotonic())
+        if self._silent:
+            raise Unreachable("nobody is there")
+        return Snapshot("session", 1, self._clock.monotonic(), ())
+
+
+@pytest.mark.looptime(start=0)
+@pytest.mark.parametrize(
+    ("silent", "moments_a_second"),
+    [pytest.param(False, 10, id="heads that answer"), pytest.param(True, 1, id="silent heads")],
+)
+async def test_of_many_heads_those_that_are_due_are_asked_together(
+    silent: bool, moments_a_second: int
+) -> None:
+    clock, moments = LoopClock(), list[float]()
+    heads = Heads(lambda *_: _Asked(clock, moments, silent=silent), clock)
+    task = asyncio.create_task(heads.run())
+    await asyncio.sleep(0)
+    for number in range(50):
+        heads.follow(ClusterKey("ray", str(number)), "first", "nowhere:1", closely=False)
+        await asyncio.sleep(0.013)
+    await asyncio.sleep(60)
+    began = clock.monotonic()
+    await asyncio.sleep(100)
+    task.cancel()
+    await asyncio.wait({task})
+
+    later = [round(moment, 3) for moment in moments if moment > began]
+    assert len(later) > 50
+    assert len(set(later)) <= 100 * moments_a_second + 1
