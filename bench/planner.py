@@ -9,6 +9,7 @@ Cost is the same for both: a CPU 1, 8 GiB of memory 1, an accelerator 16, a cust
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -79,6 +80,8 @@ def _large(nodes: Iterable[int], demands: Sequence[int], limit: float) -> Iterat
         seconds, ours = _timed(case)
         theirs = ray_scheduler.schedule(case, limit) if ray_scheduler.is_installed() else None
         row = [f"{many:,} x {asked:,}", use, variety, f"{seconds * 1000:.1f} ms"]
+        taken = f"{theirs.seconds * 1000:,.0f} ms" if theirs else f"more than {limit:.0f} s"
+        print(f"  {', '.join(row[:3])}: {row[3]}; Ray {taken}", file=sys.stderr, flush=True)
         yield row + _beside(case, ours, seconds, theirs, limit)
 
 
