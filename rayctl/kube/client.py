@@ -76,7 +76,7 @@ class KubeClient:
         self._share = share or parallel
         self._shares: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
         self._connector = aiohttp.TCPConnector(
-            limit=0, ssl=connection.ssl or True, keepalive_timeout=75, socket_factory=_keepalive_socket
+            limit=0, keepalive_timeout=75, socket_factory=_keepalive_socket
         )
         tracing = aiohttp.TraceConfig()
         tracing.on_request_headers_sent.append(_ask_guard)
@@ -220,6 +220,7 @@ class KubeClient:
             timeout=limits,
             allow_redirects=False,
             proxy=self._connection.proxy,
+            ssl=self._connection.ssl or True,
             server_hostname=self._connection.server_name,
             trace_request_ctx=(guard, call),
         )

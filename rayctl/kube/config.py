@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,8 +77,11 @@ class Connection:
         return cls(source, clock, *await _load(source))
 
     async def authorization(self) -> str | None:
-        """Return the value of the Authorization header, or None where a client certificate does it."""
-        self._reload_changed_files()
+        """Return the value of the Authorization header, or None where a client certificate does it.
+
+        To be called before each request: what has changed in files is taken up here.
+        """
+        await self._take_up_changes()
         try:
             value: str | None = await self._configuration.get_api_key_with_prefix("BearerToken")
         except (loader.ConfigException, OSError):
@@ -95,48 +99,38 @@ class Connection:
             configuration, _ = await _load(self._source)
             self._use(configuration)
 
+    async def _take_up_changes(self) -> None:
+        now = self._clock.monotonic()
+        if now - self._looked_at < _LOOK_AT_FILES_EVERY:
+            return
+        self._looked_at = now
+        if self._file_times(self._configuration) == self._files:
+            return
+        with suppress(NoConfiguration):  # half written: its time differs still, and it is tried again
+            configuration, _ = await _load(self._source)
+            self._use(configuration)
+
     def _use(self, configuration: Any) -> None:
         # Go's client is not stricter than RFC 5280 asks by default either; the chain and name are checked.
         configuration.disable_strict_ssl_verification = True
+        url: str = configuration.host.rstrip("/")
+        files = self._file_times(configuration)  # before they are read: a change after that is seen next time
+        try:
+            # Another one each time: what an authority before this one has signed is not believed any more.
+            context = RESTClientObject(configuration).ssl_context if url.startswith("https") else None
+        except OSError as error:  # ssl.SSLError is one
+            raise NoConfiguration(f"a certificate or key cannot be used: {_one_line(error)}") from error
         self._configuration = configuration
-        self.url: str = configuration.host.rstrip("/")
+        self.url = url
+        self.ssl: ssl.SSLContext | None = context
+        """To be used for each new connection; None: the server speaks HTTP."""
         self.proxy: str | None = configuration.proxy
         self.server_name: str | None = configuration.tls_server_name
-        if not self.url.startswith("https"):
-            self.ssl: ssl.SSLContext | None = None
-            return
-        fresh: ssl.SSLContext = RESTClientObject(configuration).ssl_context
-        if getattr(self, "ssl", None) is None:
-            self.ssl = fresh
-        else:
-            self._load_files()  # a session holds on to the context, so the context itself is taught the new
-        self._files = self._file_times()
+        self._files = files
 
-    def _reload_changed_files(self) -> None:
-        now = self._clock.monotonic()
-        if self.ssl is None or now - self._looked_at < _LOOK_AT_FILES_EVERY:
-            return
-        self._looked_at = now
-        times = self._file_times()
-        if times != self._files:
-            self._load_files()
-            self._files = times
-
-    def _load_files(self) -> None:
-        if self.ssl is None:
-            return
-        cfg = self._configuration
-        try:
-            if cfg.ssl_ca_cert:
-                self.ssl.load_verify_locations(cafile=cfg.ssl_ca_cert)
-            if cfg.cert_file:
-                self.ssl.load_cert_chain(cfg.cert_file, keyfile=cfg.key_file)
-        except OSError:  # ssl.SSLError is one: half written; its time will differ when it is whole
-            self._files = {}
-
-    def _file_times(self) -> dict[str, float]:
-        cfg = self._configuration
-        paths = [Path(file) for file in (cfg.ssl_ca_cert, cfg.cert_file, cfg.key_file) if file]
+    def _file_times(self, cfg: Any) -> dict[str, float]:
+        named = [file for file in (cfg.ssl_ca_cert, cfg.cert_file, cfg.key_file) if file]
+        paths = [Path(path).expanduser() for path in (*named, *_kubeconfigs(self._source))]
         return {str(path): path.stat().st_mtime for path in paths if path.exists()}
 
 
@@ -154,7 +148,7 @@ async def _load(source: Source) -> tuple[Any, str]:
 async def _load_any(source: Source) -> tuple[Any, str]:
     configuration = Configuration()
     where = source.kubeconfig or loader.KUBE_CONFIG_DEFAULT_LOCATION
-    if _exists(where):
+    if _exists(source):
         loaded = await loader.load_kube_config(where, source.context, configuration, persist_config=False)
         return configuration, loaded.current_context["context"].get("namespace") or "default"
     if source.kubeconfig:
@@ -175,9 +169,13 @@ def _pods_namespace() -> str:
     return _OWN_NAMESPACE.read_text().strip() if _OWN_NAMESPACE.exists() else "default"
 
 
-def _exists(paths: str) -> bool:
-    separator = loader.kube_config.ENV_KUBECONFIG_PATH_SEPARATOR
-    return any(Path(path).expanduser().is_file() for path in paths.split(separator) if path)
+def _exists(source: Source) -> bool:
+    return any(Path(path).expanduser().is_file() for path in _kubeconfigs(source))
+
+
+def _kubeconfigs(source: Source) -> list[str]:
+    where: str = source.kubeconfig or loader.KUBE_CONFIG_DEFAULT_LOCATION
+    return [path for path in where.split(loader.kube_config.ENV_KUBECONFIG_PATH_SEPARATOR) if path]
 
 
 def _one_line(error: Exception) -> str:
