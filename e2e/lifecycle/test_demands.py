@@ -15,6 +15,8 @@ from e2e.operator_process import operators, wait_for
 pytestmark = pytest.mark.nodes
 
 IDLE_SECONDS = 4
+EXTENDED = "example.com/nothing"
+"""A resource of which the namespace may have none."""
 
 
 def a_type(name: str, most: int, resources: dict[str, int], **fields: Any) -> dict[str, Any]:
@@ -27,12 +29,14 @@ def ground(ray_nodes: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iter
     """One Ray cluster for all tests, whose workers go a few seconds after each."""
     life = Life(ray_nodes, "demands", tmp_path_factory.mktemp("demands"))
     with operators(life.kubeconfig, life.folder) as running:
+        life.kubectl("create", "quota", "nothing", f"--hard=requests.{EXTENDED}=0")
         ray = Ray(life, "one", workers=0, idleTimeoutMinutes=IDLE_SECONDS / 60)
         ray.small["maxWorkers"] = 3
         ray.document["spec"]["podTypes"] += [
             a_type("gpu", 2, {"CPU": 1, "GPU": 1}),
             a_type("east", 1, {"CPU": 1}, labels={"zone": "east"}),
             a_type("slots", 2, {"slot": 1}),
+            a_type("quota", 2, {"either": 1}, priority=3, podConfig=a_pod_beyond_quota()),
             a_type("pull", 2, {"either": 1}, priority=2, podConfig=ray_pod(image="rayproject/ray:none")),
             a_type("place", 2, {"either": 1}, priority=1, podConfig=too_big_a_pod()),
             a_type("sound", 2, {"either": 1}),
@@ -52,6 +56,10 @@ def ray(ground: Ray) -> Iterator[Ray]:
 
 def too_big_a_pod() -> dict[str, Any]:
     return ray_pod(resources={"requests": {"cpu": "64"}})
+
+
+def a_pod_beyond_quota() -> dict[str, Any]:
+    return ray_pod(resources={"limits": {EXTENDED: "1"}})
 
 
 WHERE = """
@@ -169,6 +177,7 @@ print(ray.get(where.options(num_cpus=0, resources={{"either": 1}}).remote(1)))
 
     assert program.answer(240) == "sound"
     blocked = "\n".join(ray.life.events("TypeBlocked"))
+    assert "exceeded quota" in blocked
     assert "ImagePull" in blocked
     assert "Unschedulable" in blocked
 
