@@ -28,7 +28,7 @@ class InUseError(BedError):
 @contextmanager
 def held(name: str) -> Iterator[None]:
     """Hold a bed's lock, which the kernel frees when its holder dies; raises where another run holds it."""
-    with _lock_file(name).open("a+") as file:
+    with _lock_file(Layout.of(name).root.name).open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

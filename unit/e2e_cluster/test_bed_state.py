@@ -9,6 +9,7 @@ import pytest
 
 from e2e.cluster.interface import BedError, Profile
 from e2e.cluster.layout import Layout
+from e2e.cluster.lifecycle import held
 from e2e.cluster.process import is_alive, started_at
 from e2e.cluster.state import Facts, Journal, Kind, Resource, find_facts, parse_journal, write_facts
 from e2e.cluster.sweep import mounts_below
@@ -114,3 +115,14 @@ def test_mounts_below_a_bed_are_found_innermost_first_and_no_others() -> None:
     )
 
     assert mounts_below(Path("/beds/b"), mountinfo) == ("/beds/b/x/a b", "/beds/b/x")
+
+
+def test_what_cannot_name_a_bed_leaves_no_lock_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAYCTL_BED_DIR", str(tmp_path))
+
+    with pytest.raises(BedError, match="cannot name a bed"), held("a.lock"):
+        pass
+
+    assert list(tmp_path.iterdir()) == []
