@@ -28,6 +28,10 @@ def ten_thousand_shapes(gcs: FakeGcs) -> None:
         gcs.ask({"CPU": 1.0, f"odd-{number}": 1.0})
 
 
+def a_group_without_end(gcs: FakeGcs) -> None:
+    gcs.ask_gang("PACK", [{"CPU": 1 + number / 1000} for number in range(3000)])
+
+
 def odd_amounts(gcs: FakeGcs) -> None:
     for amount in (float("nan"), float("inf"), -1.0, 1e300):
         gcs.ask({"CPU": amount}, 3)
@@ -64,6 +68,7 @@ def another_session_each_time(gcs: FakeGcs) -> None:
         pytest.param(failing(answer(bytes(17 * 2**20))), "larger than max", id="a huge answer"),
         pytest.param(failing(answer(b"\x0a\x02\x1a\x00" * 200_000)), "nodes", id="nodes without end"),
         pytest.param(ten_thousand_shapes, "is left out", id="shapes without end"),
+        pytest.param(a_group_without_end, "is left out", id="a placement group without end"),
         pytest.param(odd_amounts, "is left out", id="amounts that are none"),
         pytest.param(odd_numbers, "", id="numbers that are none"),
         pytest.param(unknown_types, "", id="nodes that nobody made"),
@@ -76,6 +81,7 @@ async def test_a_cluster_beside_a_head_that(
     monkeypatch.setattr(channel, "DEADLINE", 1.0)
     monkeypatch.setattr(heads_module, "PERIOD", 0.05)
     monkeypatch.setattr(heads_module, "FIRST_RETRY", 0.05)
+    monkeypatch.setattr(heads_module, "_TICK", 0.005)
     async with FakeGcs(session="hostile") as hostile:
         arrange(hostile)
         world.others["127.0.0.2"] = hostile
