@@ -51,6 +51,11 @@ class Layout:
         return hashlib.sha256(str(self.root).encode()).hexdigest()[:6]
 
     @property
+    def lock(self) -> Path:
+        """Beside it, as it outlives the bed."""
+        return self.root.with_name(f"{self.root.name}.lock")
+
+    @property
     def facts(self) -> Path:
         """Fixed facts, JSON."""
         return self.root / "bed.json"

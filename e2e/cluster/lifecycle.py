@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from e2e.cluster import kernel_settings, requirements
 from e2e.cluster.binaries import CONTROL_PLANE_PROGRAMS, NODE_PROGRAMS, ensure_programs
@@ -28,7 +29,7 @@ class InUseError(BedError):
 @contextmanager
 def held(name: str) -> Iterator[None]:
     """Hold a bed's lock, which the kernel frees when its holder dies; raises where another run holds it."""
-    with _lock_file(Layout.of(name).root.name).open("a+") as file:
+    with _opened(Layout.of(name).lock, "a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -42,16 +43,15 @@ def held(name: str) -> Iterator[None]:
         yield
 
 
-def _lock_file(name: str) -> Path:
-    directory = beds_directory()
-    directory.mkdir(parents=True, exist_ok=True)
-    return directory / f"{name}.lock"
+def _opened(lock: Path, mode: str) -> IO[str]:
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    return lock.open(mode)
 
 
 @contextmanager
 def _choosing() -> Iterator[None]:
     """One bed at a time chooses its subnet and ports, so that two never choose the same."""
-    with _lock_file(".choosing").open("w") as file:
+    with _opened(beds_directory() / ".choosing.lock", "w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
