@@ -12,7 +12,7 @@ import argparse
 import asyncio
 import time
 from collections.abc import Sequence
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
 import orjson
@@ -94,18 +94,19 @@ async def _measure(plane: Plane, contender: Contender, clusters: int, rate: floa
         for resource, sightings in ((PODS, watched.pods), (contender.resource, watched.rays)):
             target = Target(resource=resource, namespace=OPERATED)
             await stack.enter_async_context(watching(watched.client, target, decode, sightings))
-        with ExitStack() as process:
-            pid = process.enter_context(run())
+        with run() as pid:
             await watched.post("first")  # when that one is ready, the operator leads
             await watched.rays.wait("the first is ready", lambda: "first" in watched.rays.arrived)
             counted, before = _calls(plane, contender), spent(pid)
-            start, posted = time.monotonic(), await _post_all(watched, clusters, rate)
+            start = time.monotonic()
+            posted = await _post_all(watched, clusters, rate)
             everyone = 1 + clusters
             await watched.pods.wait(
                 "all pods", lambda: len(watched.pods.seen) >= everyone * PODS_EACH, _WITHIN
             )
             await watched.rays.wait("all are ready", lambda: len(watched.rays.arrived) >= everyone, _WITHIN)
             after, calls = spent(pid), _calls(plane, contender) - counted
+            print(f"  all are ready after {time.monotonic() - start:.0f} s", flush=True)
             await asyncio.sleep(10)  # statuses settle
             counted, settled, began = _calls(plane, contender), spent(pid), time.monotonic()
             await asyncio.sleep(idle)
