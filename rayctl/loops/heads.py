@@ -30,7 +30,7 @@ CLOSE_PERIOD: Seconds = 0.5
 """While there is demand, or a node on its way in or out."""
 PERIOD: Seconds = 1.0
 POLLS_A_SECOND = 300
-"""Of all heads together, 16 % of a core: more heads are each asked less often."""
+"""Of all heads together, some 23 % of a core (docs/benchmarks.md): more heads are each asked less often."""
 STILL_TRUE: Seconds = 10.0
 FIRST_RETRY: Seconds = 1.0
 LONGEST_RETRY: Seconds = 15.0
