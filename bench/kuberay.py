@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ from e2e.cluster.go import ensure_go
 from e2e.cluster.interface import BedError
 from e2e.cluster.layout import cache_directory
 from e2e.cluster.progress import Progress
-from e2e.operator_process import kubeconfig_of
+from e2e.operator_process import free_port, kubeconfig_of
 from rayctl.api.document import Document, Json
 from rayctl.kube.resource import Resource
 
@@ -57,7 +56,7 @@ class KubeRay:
     def running(self, kubeconfig: Path, log: Path, flags: Sequence[str]) -> Iterator[int]:
         """Run the operator and yield its process ID."""
         addresses = [
-            f"--{what}=127.0.0.1:{_free_port()}" for what in ("metrics-addr", "health-probe-bind-address")
+            f"--{what}=127.0.0.1:{free_port()}" for what in ("metrics-addr", "health-probe-bind-address")
         ]
         command = [str(self.program), *addresses, f"--leader-election-namespace={_HOME}", *flags]
         environment = {**os.environ, "KUBECONFIG": str(kubeconfig), _INIT_CONTAINERS: "false"}
@@ -120,10 +119,3 @@ def _run(command: Sequence[str], environment: dict[str, str], folder: Path) -> s
     if done.returncode != 0:
         raise BedError(f"{' '.join(command[:3])} failed:\n{(done.stderr or done.stdout).strip()[-2000:]}")
     return done.stdout
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port

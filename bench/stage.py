@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -12,7 +11,7 @@ from pathlib import Path
 from bench.operator_cost import Cost, cost_of
 from e2e.cluster import Cluster, Profile, open_cluster
 from e2e.namespace import ESTABLISHED
-from e2e.operator_process import Operator, install_rights, kubeconfig_of, operators
+from e2e.operator_process import Operator, free_port, install_rights, kubeconfig_of, operators
 from e2e.terminal import REPOSITORY
 from rayctl.clock import SystemClock
 from rayctl.kube.client import KubeClient
@@ -57,14 +56,6 @@ class Stage(Plane):
         """Return what the operator has cost so far."""
         return await cost_of(self.operator.pid, self.metrics_port)
 
-    @contextmanager
-    def another_operator(self) -> Iterator[Operator]:
-        """Run an operator more, from its start on: it need not lead yet."""
-        folder = self.folder / "another"
-        folder.mkdir()
-        with operators(self.kubeconfig, folder, await_leader=False) as running:
-            yield running[0]
-
 
 @contextmanager
 def open_plane() -> Iterator[Plane]:
@@ -85,16 +76,9 @@ def open_plane() -> Iterator[Plane]:
 @contextmanager
 def open_stage() -> Iterator[Stage]:
     """Give a stage, and remove all of it afterwards."""
-    port = _free_port()
+    port = free_port()
     with (
         open_plane() as plane,
         operators(plane.kubeconfig, plane.folder, f"--health-port={port}") as running,
     ):
         yield Stage(plane.cluster, plane.folder, running[0], port)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -33,6 +34,14 @@ def wait_for(what: str, look: Callable[[], bool], timeout: float = 30) -> None:
             raise AssertionError(f"not within {timeout:g} s: {what}")
         time.sleep(pause)
         pause = min(0.5, 1.3 * pause)
+
+
+def free_port() -> int:
+    """Return a port of the loopback interface that nobody listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
 
 
 def make_namespace(cluster: Cluster, name: str) -> None:

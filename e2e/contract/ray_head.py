@@ -13,13 +13,13 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from e2e.contract.gcs_cases import HEAD_POD, HEAD_TYPE, WORKER_CPUS, WORKER_TYPE, a_client
+from e2e.operator_process import free_port
 from rayctl.api.moment import Seconds
 from rayctl.core.autoscale.demand import NodeId, Selector, Strategy
 from rayctl.gcs.errors import GcsError
@@ -38,7 +38,7 @@ class RayHead:
     def __init__(self) -> None:
         # Ray's sockets lie below it, and their paths must be short.
         self._folder = Path(tempfile.mkdtemp(prefix="rc", dir="/tmp"))
-        self._port = _free_port()
+        self._port = free_port()
         self._nodes: list[asyncio.subprocess.Process] = []
         self._driver: asyncio.subprocess.Process | None = None
         self.token = secrets.token_hex(32)
@@ -221,13 +221,6 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 
 def _program(name: str) -> str:
     return str(Path(sys.executable).parent / name)
-
-
-def _free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind((HOST, 0))
-        port: int = sock.getsockname()[1]
-        return port
 
 
 def _written(selector: Selector) -> dict[str, str]:

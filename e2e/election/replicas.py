@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from pathlib import Path
 from unittest import mock
 
 from e2e.namespace import Namespace
-from e2e.operator_process import Operator, wait_for
+from e2e.operator_process import Operator, free_port, wait_for
 from rayctl.api.document import Document
 
 CONTAINER = "ray-operator"
@@ -29,7 +28,7 @@ class Replica:
     def __init__(self, space: Namespace, name: str, *flags: str) -> None:
         self.name = name
         self._space = space
-        self._port = _free_port()
+        self._port = free_port()
         pod = {
             "apiVersion": "v1",
             "kind": "Pod",
@@ -104,10 +103,3 @@ def replicas(space: Namespace, count: int, *flags: str) -> Iterator[list[Replica
     finally:
         for replica in running:
             replica.process.stop()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port

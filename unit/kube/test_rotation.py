@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,6 +14,7 @@ import pytest
 from aiohttp import web
 
 from e2e.cluster.certificates import Authority, Identity
+from e2e.operator_process import free_port
 from rayctl.kube.client import KubeClient
 from rayctl.kube.config import Connection, Source
 from rayctl.kube.errors import Unreachable
@@ -32,7 +32,7 @@ class Place:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.port = _free_port()
+        self.port = free_port()
         self.url = f"https://{HOST}:{self.port}"
         self.kubeconfig = folder / "config"
         self.clock = SetClock()
@@ -104,13 +104,6 @@ async def who_am_i(client: KubeClient) -> str:
     """Return whom the server takes a client for."""
     told: str = orjson.loads(await client.send(WHO_AM_I, timeout=5))["you"]
     return told
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 @pytest.fixture
