@@ -12,6 +12,7 @@ import argparse
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from statistics import median
@@ -37,10 +38,10 @@ GROWING, NEIGHBOUR = "growing", "neighbour"
 class Round:
     """Seconds, but for the counts."""
 
-    bare: float
-    """A bare client: from its first request until its last pod was there."""
-    grown: float
-    """The operator: from the edit's answer until the last pod was there."""
+    bare: tuple[float, float]
+    """A bare client: from its first request until its last pod was there, and until all were ready."""
+    grown: tuple[float, float]
+    """The operator: the same, from the edit's answer on."""
     shrunk: float
     """From the edit's answer until the last pod was gone."""
     alone: tuple[float, float]
@@ -88,14 +89,13 @@ async def _round(stage: Stage, client: KubeClient, workers: int) -> Round:
         alone = await _neighbour(client, pods, rays, "alone")
         before = await stage.cost()
         start = await _scale(client, workers)
-        beside = asyncio.create_task(_late(bare / 3, client, pods, rays))
-        await pods.wait("all workers are there", lambda: _count(pods) > workers)
-        grown = time.monotonic() - start
+        beside = asyncio.create_task(_late(bare[0] / 3, client, pods, rays))
+        await pods.wait("all workers are ready", lambda: len(_growing(pods.arrived)) > workers)
+        grown = _last(pods.seen) - start, _last(pods.arrived) - start
         timings = await beside
-        await pods.wait("all are ready", lambda: len(pods.arrived) >= _count(pods))
         after = await stage.cost()
         start = await _scale(client, 1)
-        await pods.wait("one worker is left", lambda: _count(pods) <= 2)
+        await pods.wait("one worker is left", lambda: len(_growing(pods.there)) <= 2)
         shrunk = time.monotonic() - start
         await small_clusters.delete(client, OPERATED)
         await pods.wait("no pod is left", lambda: not pods.there)
@@ -104,8 +104,8 @@ async def _round(stage: Stage, client: KubeClient, workers: int) -> Round:
     return Round(bare, grown, shrunk, alone, timings, calls, cpu, after.peak_mib)
 
 
-async def bare_pods(client: KubeClient, workers: int) -> float:
-    """Return how long a bare client took for so many pods: from its first request to the last pod's sight."""
+async def bare_pods(client: KubeClient, workers: int) -> tuple[float, float]:
+    """Return when a bare client's last pod was seen, and when all were ready, after its first request."""
     async with watching(client, Target(resource=PODS, namespace=BARE), pod_view, _of_pods()) as pods:
         owner = await small_clusters.create(client, BARE, "bare", workers=workers)
         manifests = small_clusters.pods(owner)
@@ -118,7 +118,8 @@ async def bare_pods(client: KubeClient, workers: int) -> float:
             PARALLEL,
         )
         await pods.wait("all pods are there", lambda: len(pods.seen) >= len(manifests))
-        took = max(pods.seen.values()) - start
+        await pods.wait("all are ready", lambda: len(pods.arrived) >= len(manifests))
+        took = max(pods.seen.values()) - start, max(pods.arrived.values()) - start
         await small_clusters.delete(client, BARE)
         await pods.wait("no pod is left", lambda: not pods.there)
     return took
@@ -163,15 +164,22 @@ def _of_pods() -> Sightings[PodView]:
     return Sightings(lambda pod: pod.name, lambda pod: pod.ready)
 
 
-def _count(pods: Sightings[PodView]) -> int:
-    return sum(name.startswith(GROWING) for name in pods.there)
+def _growing(names: Iterable[str]) -> list[str]:
+    return [name for name in names if name.startswith(GROWING)]
+
+
+def _last(moments: Mapping[str, float]) -> float:
+    return max(moments[name] for name in _growing(moments))
 
 
 def _summary(workers: int, done: list[Round]) -> str:
     rows = [
-        ("bare client, pods created/s", [workers / one.bare for one in done], 0),
-        ("operator, pods created/s", [(workers - 1) / one.grown for one in done], 0),
-        ("operator / bare client", [one.bare / one.grown for one in done], 2),
+        ("bare client, pods created/s", [workers / one.bare[0] for one in done], 0),
+        ("bare client, until all are ready, s", [one.bare[1] for one in done], 1),
+        ("operator, pods created/s", [(workers - 1) / one.grown[0] for one in done], 0),
+        ("operator, until all are ready, s", [one.grown[1] for one in done], 1),
+        ("operator / bare client: created", [one.bare[0] / one.grown[0] for one in done], 2),
+        ("operator / bare client: ready", [one.bare[1] / one.grown[1] for one in done], 2),
         ("back to 1, s", [one.shrunk for one in done], 1),
         ("a neighbour alone: first pod, ms", [one.alone[0] * 1e3 for one in done], 0),
         ("a neighbour alone: Running, ms", [one.alone[1] * 1e3 for one in done], 0),

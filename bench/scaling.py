@@ -49,7 +49,7 @@ def main() -> None:
 async def _run(stage: Stage, workers: int, clusters: int, idle: float) -> None:
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(stage.client(PARALLEL))
-        bare = await bare_pods(client, workers)
+        bare, _ = await bare_pods(client, workers)
         heads = await stack.enter_async_context(fake_heads())
         target = Target(resource=PODS, namespace=OPERATED)
         pods: Sightings[PodView] = Sightings(lambda pod: pod.name, lambda pod: pod.ready)

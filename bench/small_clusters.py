@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from rayctl.api.document import Document, Json
-from rayctl.api.names import API_VERSION, KIND, Role, TypeName
+from rayctl.api.names import API_VERSION, KIND, PodName, Role, Slot, TypeName
 from rayctl.api.observed import ClusterView
 from rayctl.api.raycluster import RayCluster
 from rayctl.core.build.pod import pod_template
+from rayctl.core.reconcile.slots import next_incarnation
 from rayctl.kube.client import KubeClient
 from rayctl.kube.decode import cluster_view
 from rayctl.kube.resource import RAYCLUSTERS, Call, Verb
@@ -77,8 +78,14 @@ def pods(view: ClusterView) -> list[Document]:
         raise cluster
     worker = cluster.find_type(_WORKER)
     assert worker is not None, "the document above has that type"
-    workers = pod_template(cluster, worker, Role.WORKER)
-    return [
-        pod_template(cluster, cluster.head, Role.HEAD).manifest(0, 0),
-        *(workers.manifest(ordinal, 0) for ordinal in range(worker.min_workers)),
-    ]
+    wanted = [(cluster.head, Role.HEAD, 0)]
+    wanted += [(worker, Role.WORKER, ordinal) for ordinal in range(worker.min_workers)]
+    taken: set[PodName] = set()
+    manifests = []
+    for pod_type, role, ordinal in wanted:
+        template = pod_template(cluster, pod_type, role)
+        slot = Slot(role, pod_type.name, ordinal)
+        incarnation, name = next_incarnation(template.prefix, cluster.uid, slot, taken, 0)
+        taken.add(name)
+        manifests.append(template.manifest(ordinal, incarnation))
+    return manifests

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from rayctl.api.moment import Seconds
-from rayctl.api.names import LABEL_CLUSTER, ClusterKey
+from rayctl.api.names import LABEL_CLUSTER, ClusterKey, PodName
 from rayctl.api.observed import ClusterView, PodView, ServiceView, View
 from rayctl.clock import Clock
 from rayctl.kube.client import KubeClient
@@ -95,6 +95,10 @@ class Cache:
     def list_pods(self, key: ClusterKey) -> tuple[PodView, ...]:
         """Return the pods whose label names the cluster, whoever owns them."""
         return self._pods.list_of(key)
+
+    def find_pod(self, namespace: str, name: PodName) -> PodView | None:
+        """Return a pod, or None when there is none of that name with a label that names a cluster."""
+        return self._pods.find(namespace, name)
 
     def list_services(self, key: ClusterKey) -> tuple[ServiceView, ...]:
         """Return the Services whose label names the cluster, whoever owns them."""

@@ -28,6 +28,10 @@ class Store(Generic[V]):
     def __len__(self) -> int:
         return len(self._records)
 
+    def find(self, namespace: str, name: str) -> V | None:
+        """Return a record, or None when there is none of that name."""
+        return self._records.get((namespace, name))
+
     def list_of(self, key: ClusterKey) -> tuple[V, ...]:
         """Return the records of a cluster, in no particular order."""
         return tuple(self._by_cluster.get(key, {}).values())

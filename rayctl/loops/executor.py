@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import assert_never
 
+from rayctl.api.moment import Seconds
 from rayctl.api.names import LABEL_CLUSTER, ClusterKey, PodKind
 from rayctl.api.raycluster import RayCluster
 from rayctl.core.autoscale.demand import DrainReason
@@ -41,9 +42,13 @@ from rayctl.kube.errors import (
 from rayctl.kube.writer import Writer
 from rayctl.loops.autoscaler import Autoscaler
 from rayctl.loops.heads import Heads
+from rayctl.loops.scheduling import Scheduling, is_kubernetes_own
 from rayctl.loops.state import ClusterState
 from rayctl.telemetry import traces
 from rayctl.telemetry.traces import Traces
+
+LONGEST_PASS: Seconds = 5.0
+"""What a pass has not begun by then is left to the next one, which knows what has happened meanwhile."""
 
 _FAILED: Mapping[type[Action], Reason] = {
     ApplyService: Reason.FAILED_SERVICE,
@@ -63,7 +68,11 @@ class Outcome:
 
 
 class Executor:
-    """Carries out actions. ``parallel`` bounds the API calls that one cluster may have under way at once."""
+    """Carries out actions.
+
+    ``parallel`` bounds the API calls that one cluster may have under way at once, and together with them the
+    pods that it has made and the scheduler has not yet looked at.
+    """
 
     def __init__(
         self,
@@ -80,6 +89,7 @@ class Executor:
         self._autoscaler = autoscaler
         self._traces = spans
         self._parallel = parallel
+        self._scheduling = Scheduling(cache)
 
     async def execute(
         self, cluster: RayCluster, actions: tuple[Action, ...], state: ClusterState, now: datetime
@@ -88,15 +98,20 @@ class Executor:
         run = _Run(self._writer, self._cache, self._heads, self._autoscaler, cluster, state, now)
         gate = asyncio.Semaphore(self._parallel)
 
-        async def one(action: Action) -> None:
+        async def one(action: Action, *, is_followed: bool) -> None:
             async with gate:
+                if run.is_overtaken():
+                    return
                 with self._traces.span(*_span(action)):
                     await run.act(action)
+                if is_followed and isinstance(action, CreatePod) and is_kubernetes_own(action.manifest):
+                    await self._scheduling.looked_at(cluster.key, action.name)
 
         for wave in _waves(actions):
             async with asyncio.TaskGroup() as group:
-                for action in wave:
-                    group.create_task(one(action))
+                for place, action in enumerate(wave):
+                    # Nobody waits for the places of the last ones: they hold the pass up for nothing.
+                    group.create_task(one(action, is_followed=place + self._parallel < len(wave)))
         return Outcome(tuple(run.notes), run.failure)
 
     async def ask_after(self, key: ClusterKey, state: ClusterState) -> None:
@@ -160,6 +175,7 @@ class _Run:
         self._cluster = cluster
         self._state = state
         self._now = now
+        self._ends = asyncio.get_running_loop().time() + LONGEST_PASS
         self._refused: set[PodKind] = set()
         """Kinds of which a pod was refused in this pass: that another one was made proves nothing."""
         self.notes: list[Note] = []
@@ -168,6 +184,13 @@ class _Run:
     @property
     def _key(self) -> ClusterKey:
         return self._cluster.key
+
+    def is_overtaken(self) -> bool:
+        """Return whether what is left is better decided anew: the spec has changed, or time has passed."""
+        if asyncio.get_running_loop().time() >= self._ends:
+            return True
+        view = self._cache.find_cluster(self._key)
+        return view is None or view.deleting or view.spec is not self._cluster
 
     async def act(self, action: Action) -> None:
         if self.failure is not None:

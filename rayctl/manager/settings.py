@@ -111,7 +111,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=16,
         metavar="N",
-        help="API calls under way at once for one cluster, such as creates of pods (default: %(default)s)",
+        help="API calls under way at once for one cluster, and pods of it not yet seen by the"
+        " scheduler (default: %(default)s)",
     )
 
     tell = parser.add_argument_group("what it tells")

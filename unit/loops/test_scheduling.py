@@ -1,0 +1,99 @@
+"""A large launch goes no faster than the scheduler places pods, and is given up where the spec changes."""
+
+import asyncio
+
+import pytest
+
+from rayctl.loops import controller as controller_module
+from rayctl.loops import executor as executor_module
+from rayctl.loops import scheduling
+from unit.builders import a_pod_config
+from unit.fakes.objects import Object, Place
+from unit.loops.conftest import World
+from unit.waiting import comes_true
+
+PARALLEL = 4
+"""The fixture's."""
+
+
+def tell(world: World, pod: Object, status: str, reason: str) -> None:
+    """Have the scheduler tell what it thinks of a pod."""
+    condition = {"type": "PodScheduled", "status": status, "reason": reason}
+    place = Place("pods", "ray", pod["metadata"]["name"])
+    world.server.objects.merge(place, {"status": {"conditions": [condition]}}, status=True)
+
+
+def unseen(world: World) -> list[Object]:
+    """The workers that the scheduler has not looked at."""
+    return [
+        pod
+        for pod in world.pods("one")
+        if pod["metadata"]["labels"]["ray-node-type"] == "worker"
+        and not pod.get("status", {}).get("conditions")
+    ]
+
+
+async def test_pods_wait_for_those_before_them_until_the_scheduler_has_looked_at_these(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scheduling, "PATIENCE", 60.0)
+    world.have("one", workers=20)
+    await comes_true(lambda: len(unseen(world)) == PARALLEL)
+    await asyncio.sleep(0.1)
+    assert len(unseen(world)) == PARALLEL
+
+    placed, impossible, *_ = unseen(world)
+    tell(world, placed, "True", "")
+    await comes_true(lambda: len(world.pods("one")) == 1 + PARALLEL + 1)
+    tell(world, impossible, "False", "Unschedulable")
+    await comes_true(lambda: len(world.pods("one")) == 1 + PARALLEL + 2)
+
+    world.server.objects.delete(Place("pods", "ray", unseen(world)[0]["metadata"]["name"]), {})
+    await comes_true(lambda: len(unseen(world)) == PARALLEL)
+    assert len(world.pods("one")) == 1 + PARALLEL + 2
+
+
+async def test_a_scheduler_that_is_away_makes_a_launch_slow_and_stops_none(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scheduling, "PATIENCE", 0.05)
+    world.have("one", workers=20)
+
+    await comes_true(lambda: len(world.pods("one")) == 21)
+
+
+async def test_a_scheduler_for_batches_is_given_all_pods_at_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scheduling, "PATIENCE", 60.0)
+    batch = {"name": "batch", "minWorkers": 20, "podConfig": a_pod_config(spec={"schedulerName": "volcano"})}
+
+    world.have("one", podTypes=[{"name": "head-node", "podConfig": a_pod_config()}, batch], maxWorkers=20)
+
+    await comes_true(lambda: len(world.pods("one")) == 21)
+
+
+async def test_an_edit_in_the_midst_of_a_launch_ends_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scheduling, "PATIENCE", 0.3)
+    world.have("one", workers=50)
+    await comes_true(lambda: len(unseen(world)) == PARALLEL)
+
+    world.server.objects.merge(Place("rayclusters", "ray", "one"), {"spec": {"suspend": True}})
+    await comes_true(lambda: not world.pods("one"))
+
+    assert world.server.count("create", "pods") <= 1 + 2 * PARALLEL
+
+
+async def test_a_long_launch_is_told_of_before_it_is_done(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scheduling, "PATIENCE", 0.3)
+    monkeypatch.setattr(executor_module, "LONGEST_PASS", 0.2)
+    monkeypatch.setattr(controller_module, "COUNTS_INTERVAL", 0.2)
+    world.have("one", workers=50)
+
+    await comes_true(lambda: world.status("one").get("desiredWorkers") == 50)
+
+    assert len(world.pods("one")) < 51
