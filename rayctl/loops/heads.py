@@ -34,8 +34,8 @@ POLLS_A_SECOND = 300
 STILL_TRUE: Seconds = 10.0
 FIRST_RETRY: Seconds = 1.0
 LONGEST_RETRY: Seconds = 15.0
-LONGEST_RETRY_UNHEARD: Seconds = 60.0
-"""Of a head that has never answered: it may have no GCS at all."""
+LONGEST_RETRY_UNHEARD: Seconds = 120.0
+"""Of a head that has never answered since it was ready: it may have no GCS at all."""
 _TICK: Seconds = 0.1
 """Heads are asked together, at such moments: to wake up for a single one costs more than the asking."""
 _TICK_OF_SILENT: Seconds = 1.0
@@ -227,11 +227,9 @@ class Heads:
                     # A fault of ours with one head must not end the asking of others: told, and tried again.
                     head.failures += 1
                     log.exception("Asking the head failed; trying on")
-                try:
-                    async with asyncio.timeout(self._pause(head)):
-                        await head.hurry.wait()
-                except TimeoutError:
-                    continue
+                again = asyncio.get_running_loop().call_later(self._pause(head), head.hurry.set)
+                await head.hurry.wait()
+                again.cancel()
         finally:
             await head.gcs.close()
 
@@ -264,8 +262,8 @@ class Heads:
     def _pause(self, head: _Head) -> Seconds:
         tick = _TICK
         if head.failures:
-            longest = LONGEST_RETRY_UNHEARD if head.heard is None else LONGEST_RETRY
-            pause = min(longest, FIRST_RETRY * 2.0 ** min(head.failures - 1, 10))
+            longest, growth = (LONGEST_RETRY, 2.0) if head.heard is not None else (LONGEST_RETRY_UNHEARD, 4.0)
+            pause = min(longest, FIRST_RETRY * growth ** min(head.failures - 1, 10))
             pause *= random.uniform(0.5, 1.0)  # noqa: S311  spreads the load, hides nothing
             if pause >= 2 * _TICK_OF_SILENT:
                 tick = _TICK_OF_SILENT
