@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from bench import kuberay, small_clusters
+from bench import floor, kuberay, small_clusters
 from bench.stage import OPERATED, Plane
 from e2e.cluster.progress import Progress
 from e2e.operator_process import SERVICE_ACCOUNT, operators
@@ -102,10 +102,13 @@ def _running(kubeconfig: Path, folder: Path) -> Iterator[int]:
         yield running[0].pid
 
 
-RAYCTL = Contender(
-    "rayctl",
-    f"system:serviceaccount:{OPERATED}:{SERVICE_ACCOUNT}",
+_USER = f"system:serviceaccount:{OPERATED}:{SERVICE_ACCOUNT}"
+RAYCTL = Contender("rayctl", _USER, RAYCLUSTERS, small_clusters.document, _install)
+FLOOR = Contender(
+    "floor",
+    _USER,
     RAYCLUSTERS,
     small_clusters.document,
-    _install,
+    lambda plane: partial(floor.running, plane.kubeconfig, OPERATED),
 )
+"""What no operator can be quicker than (:mod:`bench.floor`)."""

@@ -1,9 +1,10 @@
 """Very many RayClusters, posted at a steady rate; then idleness with all of them; then a restart among them.
 
-    python -m bench.crowd [--clusters 1000] [--rate 100] [--idle 60] [--beside-kuberay]
+    python -m bench.crowd [--clusters 1000] [--rate 100] [--idle 60] [--beside-floor] [--beside-kuberay]
 
-With --beside-kuberay the same is done to KubeRay, as it is shipped and with its limits raised: each on a
-control plane of its own, one after the other. Heads of fake nodes cannot be reached.
+With --beside-kuberay the same is done to KubeRay, as it is shipped and with its limits raised, with
+--beside-floor to what does no more than it must: each on a control plane of its own, one after the other.
+Heads of fake nodes cannot be reached.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from bench.contenders import RAYCTL, Contender, Seen, decode, kuberays
+from bench.contenders import FLOOR, RAYCTL, Contender, Seen, decode, kuberays
 from bench.figures import circumstances, percentile, table, version
 from bench.operator_cost import Spent, spent
 from bench.sightings import Sightings, watching
@@ -75,9 +76,14 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=100, help="posts a second (default: %(default)s)")
     parser.add_argument("--idle", type=float, default=60, help="seconds (default: %(default)s)")
     parser.add_argument("--beside-kuberay", action="store_true", help="build and measure KubeRay as well")
+    parser.add_argument("--beside-floor", action="store_true", help="measure the least that must be done")
     flags = parser.parse_args()
     print(version(), flush=True)
-    contenders = [*kuberays(), RAYCTL] if flags.beside_kuberay else [RAYCTL]
+    contenders = [
+        *(kuberays() if flags.beside_kuberay else []),
+        *([FLOOR] if flags.beside_floor else []),
+        RAYCTL,
+    ]
     crowds = []
     for contender in contenders:
         print(f"{contender.name}: {circumstances()}", flush=True)

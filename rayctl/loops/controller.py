@@ -59,6 +59,10 @@ COUNTS_INTERVAL = 5.0
 _ON_THE_WAY = frozenset({Phase.PENDING, Phase.STARTING, Phase.UPDATING})
 """Phases that nobody waits for: a cluster that is quick is spared an API call for each."""
 
+_CROWD = 50
+CROWDED_INTERVAL = 15.0
+"""The same for such phases while so many clusters are due: others wait for the API calls."""
+
 
 @dataclass(frozen=True, slots=True)
 class Telemetry:
@@ -213,7 +217,8 @@ class Controller:
         """
         if isinstance(outcome.failure, Fenced | Unreachable):
             return False
-        return self._clock.monotonic() - state.status_written >= COUNTS_INTERVAL
+        interval = CROWDED_INTERVAL if len(self._queue) >= _CROWD else COUNTS_INTERVAL
+        return self._clock.monotonic() - state.status_written >= interval
 
     async def _act(self, cluster: RayCluster, decision: Decision, state: ClusterState) -> Outcome:
         if not decision.actions:
@@ -296,6 +301,8 @@ class Controller:
             return
         at = self._clock.monotonic()
         interval = STATUS_INTERVAL if _is_news(view.status, wanted) else COUNTS_INTERVAL
+        if wanted.phase in _ON_THE_WAY and len(self._queue) >= _CROWD:
+            interval = CROWDED_INTERVAL
         early = state.status_written + interval - at
         patient = wanted.phase in _ON_THE_WAY or wanted.phase == view.status.phase
         if early > 0 and patient and not decision.urgent:

@@ -57,6 +57,20 @@ async def test_a_cluster_that_is_quick_costs_one_status_and_one_event(
     assert world.server.count("create", "events") == 1
 
 
+async def test_while_a_crowd_waits_no_call_is_spent_on_what_is_on_its_way(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(controller_module, "_CROWD", 0)
+    monkeypatch.setattr(controller_module, "CROWDED_INTERVAL", 60.0)
+    world.have("one", workers=2)
+    await comes_true(lambda: len(world.pods("one")) == 3)
+    await asyncio.sleep(0.3)  # six of the usual intervals
+    assert world.status("one") == {}
+
+    world.make_ready("one")
+    await comes_true(lambda: world.status("one").get("phase") == "Running")
+
+
 async def test_counts_that_change_are_told_less_often_than_what_somebody_may_wait_for(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
