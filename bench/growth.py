@@ -29,7 +29,7 @@ from rayctl.kube.decode import cluster_view, pod_view
 from rayctl.kube.listing import Target
 from rayctl.kube.resource import PODS, RAYCLUSTERS, Call, ContentType, Verb
 
-PARALLEL = 16
+PARALLEL = 8
 """Calls at once for one cluster: the operator's default (``--parallel-calls``)."""
 GROWING, NEIGHBOUR = "growing", "neighbour"
 

@@ -109,7 +109,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     work.add_argument(
         "--parallel-calls",
         type=int,
-        default=16,
+        default=8,
         metavar="N",
         help="API calls under way at once for one cluster, and pods of it not yet seen by the"
         " scheduler (default: %(default)s)",
