@@ -48,6 +48,8 @@ class PodView(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     ready_changed: float = 0.0
     """When ``ready`` last changed; 0: never told."""
     scheduled: bool = False
+    has_own_scheduler: bool = False
+    """Whether it is for another scheduler than Kubernetes' default one."""
     deleting: bool = False
     ends_by: float = 0.0
     """When its time to end is over; 0 where it isn't deleting."""

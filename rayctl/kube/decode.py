@@ -137,6 +137,7 @@ class _Container(_Struct, frozen=True):
 
 class _PodSpec(_Struct, frozen=True):
     node_name: str = ""
+    scheduler_name: str = ""
     containers: list[_Container] | None = None
 
 
@@ -200,6 +201,7 @@ def pod_view(body: Wire) -> PodView:
         ready=_is_true(ready),
         ready_changed=_seconds(ready.last_transition_time if ready else None),
         scheduled=bool(pod.spec.node_name) or _is_true(conditions.get("PodScheduled")),
+        has_own_scheduler=pod.spec.scheduler_name not in _DEFAULT_SCHEDULER,
         deleting=meta.deletion_timestamp is not None,
         ends_by=_seconds(meta.deletion_timestamp),
         created=_seconds(meta.creation_timestamp),
@@ -329,4 +331,5 @@ def _why_not_running(status: _PodStatus, conditions: dict[str, _Condition]) -> t
 
 
 _MAX_DIGITS = 9
+_DEFAULT_SCHEDULER = frozenset({"", "default-scheduler"})
 _UNDER_WAY = frozenset({"", "ContainerCreating", "PodInitializing"})

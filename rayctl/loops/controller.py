@@ -171,7 +171,7 @@ class Controller:
                 self._queue.done(key)
 
     async def _reconcile(self, key: ClusterKey, log: ClusterLog) -> bool:
-        """Do one pass; return whether it acted."""
+        """Do one pass; return whether it acted, and the next one should find nothing to do."""
         view = self._cache.find_cluster(key)
         if view is None:
             self._heads.leave(key)
@@ -208,6 +208,9 @@ class Controller:
             await self._finish(view, state, decision, log)
         if outcome.failure is not None:
             raise outcome.failure
+        if outcome.cut:
+            self._queue.add(key)
+            return False
         return bool(decision.actions)
 
     def _is_told_too_seldom(self, state: ClusterState, outcome: Outcome) -> bool:
@@ -229,7 +232,9 @@ class Controller:
             traces.WHY: "; ".join(note.text for note in decision.notes),
         }
         with self._traces.span("reconcile", why):
-            return await self._executor.execute(cluster, decision.actions, state, self._clock.wall())
+            return await self._executor.execute(
+                cluster, decision.actions, state, self._clock.wall(), lambda: len(self._queue) > 0
+            )
 
     def _observe(self, view: ClusterView, cluster: RayCluster, state: ClusterState) -> Observed:
         services = [service for service in self._cache.list_services(view.key) if service.owner == view.uid]

@@ -8,7 +8,7 @@ handed to the controller.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -42,13 +42,15 @@ from rayctl.kube.errors import (
 from rayctl.kube.writer import Writer
 from rayctl.loops.autoscaler import Autoscaler
 from rayctl.loops.heads import Heads
-from rayctl.loops.scheduling import Scheduling, is_kubernetes_own
+from rayctl.loops.scheduling import Scheduling
 from rayctl.loops.state import ClusterState
 from rayctl.telemetry import traces
 from rayctl.telemetry.traces import Traces
 
-LONGEST_PASS: Seconds = 5.0
-"""What a pass has not begun by then is left to the next one, which knows what has happened meanwhile."""
+LONGEST_WAVE: Seconds = 5.0
+"""Of all but deletions: what has not been begun by then is left to the next pass, which knows more."""
+LONGEST_WAVE_IN_A_CROWD: Seconds = 1.0
+"""The same while other clusters are due: there are only so many passes at a time."""
 
 _FAILED: Mapping[type[Action], Reason] = {
     ApplyService: Reason.FAILED_SERVICE,
@@ -65,6 +67,8 @@ class Outcome:
     """What was refused, in the server's words."""
     failure: KubeError | None
     """The first failure that may pass; the pass is to be tried again."""
+    cut: bool = False
+    """Whether something was left to the next pass, which is to follow at once."""
 
 
 class Executor:
@@ -92,27 +96,36 @@ class Executor:
         self._scheduling = Scheduling(cache)
 
     async def execute(
-        self, cluster: RayCluster, actions: tuple[Action, ...], state: ClusterState, now: datetime
+        self,
+        cluster: RayCluster,
+        actions: tuple[Action, ...],
+        state: ClusterState,
+        now: datetime,
+        others_wait: Callable[[], bool] = lambda: False,
     ) -> Outcome:
-        """Carry out ``actions``. Every answer goes into the cache: the next pass sees what this one did."""
+        """Carry out ``actions``. Every answer goes into the cache: the next pass sees what this one did.
+
+        ``others_wait`` says whether other clusters are due, and this one should make way for them.
+        """
         run = _Run(self._writer, self._cache, self._heads, self._autoscaler, cluster, state, now)
         gate = asyncio.Semaphore(self._parallel)
 
         async def one(action: Action, *, is_followed: bool) -> None:
             async with gate:
-                if run.is_overtaken():
+                if run.is_overtaken(others_wait):
                     return
                 with self._traces.span(*_span(action)):
                     await run.act(action)
-                if is_followed and isinstance(action, CreatePod) and is_kubernetes_own(action.manifest):
+                if is_followed and isinstance(action, CreatePod):
                     await self._scheduling.looked_at(cluster.key, action.name)
 
         for wave in _waves(actions):
+            run.begin_wave(endless=isinstance(wave[0], DeletePod))
             async with asyncio.TaskGroup() as group:
                 for place, action in enumerate(wave):
                     # Nobody waits for the places of the last ones: they hold the pass up for nothing.
                     group.create_task(one(action, is_followed=place + self._parallel < len(wave)))
-        return Outcome(tuple(run.notes), run.failure)
+        return Outcome(tuple(run.notes), run.failure, run.cut)
 
     async def ask_after(self, key: ClusterKey, state: ClusterState) -> None:
         """Find out what became of creations that nobody knows of: a pass without them decides wrongly.
@@ -130,11 +143,16 @@ class Executor:
 
 
 def _waves(actions: tuple[Action, ...]) -> Iterator[tuple[Action, ...]]:
-    """Return deletions, then the rest: a pod made beside a deletion that fails would be one too many."""
-    deletions = tuple(action for action in actions if isinstance(action, DeletePod))
-    if deletions:
-        yield deletions
-    yield tuple(action for action in actions if not isinstance(action, DeletePod))
+    """Return deletions, then what is made, then drains.
+
+    A pod made beside a deletion that fails would be one too many; heads that hang hold up no pod.
+    """
+    waves: tuple[list[Action], list[Action], list[Action]] = ([], [], [])
+    for action in actions:
+        waves[0 if isinstance(action, DeletePod) else 2 if isinstance(action, DrainNode) else 1].append(
+            action
+        )
+    return (tuple(wave) for wave in waves if wave)
 
 
 def _span(action: Action) -> tuple[str, dict[str, str]]:
@@ -175,22 +193,36 @@ class _Run:
         self._cluster = cluster
         self._state = state
         self._now = now
-        self._ends = asyncio.get_running_loop().time() + LONGEST_PASS
+        self._began = 0.0
+        self._endless = False
+        self._is_outdated = False
         self._refused: set[PodKind] = set()
         """Kinds of which a pod was refused in this pass: that another one was made proves nothing."""
         self.notes: list[Note] = []
         self.failure: KubeError | None = None
+        self.cut = False
+        """Whether anything was left to the next pass."""
 
     @property
     def _key(self) -> ClusterKey:
         return self._cluster.key
 
-    def is_overtaken(self) -> bool:
+    def begin_wave(self, *, endless: bool) -> None:
+        """Give the next actions time of their own: what hangs before them must not take all of it.
+
+        Deletions have as much as they need: nothing may be made in the place of what was not tried.
+        """
+        self._began, self._endless = asyncio.get_running_loop().time(), endless
+
+    def is_overtaken(self, others_wait: Callable[[], bool]) -> bool:
         """Return whether what is left is better decided anew: the spec has changed, or time has passed."""
-        if asyncio.get_running_loop().time() >= self._ends:
-            return True
         view = self._cache.find_cluster(self._key)
-        return view is None or view.deleting or view.spec is not self._cluster
+        gone = view is None or view.deleting or view.spec is not self._cluster
+        self._is_outdated = self._is_outdated or gone
+        took = 0.0 if self._endless else asyncio.get_running_loop().time() - self._began
+        late = took >= LONGEST_WAVE or (took >= LONGEST_WAVE_IN_A_CROWD and others_wait())
+        self.cut = self.cut or self._is_outdated or late
+        return self._is_outdated or late
 
     async def act(self, action: Action) -> None:
         if self.failure is not None:

@@ -35,7 +35,7 @@ STILL_TRUE: Seconds = 10.0
 FIRST_RETRY: Seconds = 1.0
 LONGEST_RETRY: Seconds = 15.0
 LONGEST_RETRY_UNHEARD: Seconds = 120.0
-"""Of a head that has never answered since it was ready: it may have no GCS at all."""
+"""Of a head that has never answered this replica, though it was ready: it may have no GCS at all."""
 _TICK: Seconds = 0.1
 """Heads are asked together, at such moments: to wake up for a single one costs more than the asking."""
 _TICK_OF_SILENT: Seconds = 1.0
@@ -228,8 +228,10 @@ class Heads:
                     head.failures += 1
                     log.exception("Asking the head failed; trying on")
                 again = asyncio.get_running_loop().call_later(self._pause(head), head.hurry.set)
-                await head.hurry.wait()
-                again.cancel()
+                try:
+                    await head.hurry.wait()
+                finally:
+                    again.cancel()
         finally:
             await head.gcs.close()
 

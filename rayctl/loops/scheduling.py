@@ -7,22 +7,13 @@ at once stand before whatever anybody creates after them, and are running no ear
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 
-from rayctl.api.document import Document
 from rayctl.api.moment import Seconds
 from rayctl.api.names import ClusterKey, PodName
 from rayctl.kube.cache import Cache
 
 PATIENCE: Seconds = 0.5
 """A scheduler that takes longer is away, or has much else to do: the launch goes on, if slowly."""
-_OWN = "default-scheduler"
-
-
-def is_kubernetes_own(manifest: Document) -> bool:
-    """Return whether a pod is Kubernetes' own scheduler's; one for batches may wait until all are there."""
-    spec = manifest.get("spec")
-    return not isinstance(spec, Mapping) or spec.get("schedulerName", _OWN) == _OWN
 
 
 class Scheduling:
@@ -36,7 +27,8 @@ class Scheduling:
     async def looked_at(self, key: ClusterKey, name: PodName) -> None:
         """Return when the scheduler has placed a cluster's pod, or has said why it can't; or after a while.
 
-        At once where there is no such pod.
+        At once where there is no such pod, or where it is another scheduler's: one that places batches needs
+        all of them first.
         """
         if not self._is_waiting(key, name):
             return
@@ -59,4 +51,4 @@ class Scheduling:
 
     def _is_waiting(self, key: ClusterKey, name: PodName) -> bool:
         pod = self._cache.find_pod(key.namespace, name)
-        return pod is not None and not pod.scheduled and not pod.reason
+        return pod is not None and not (pod.scheduled or pod.reason or pod.has_own_scheduler)

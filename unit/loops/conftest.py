@@ -103,7 +103,7 @@ async def world(
         connection = await Connection.open(Source(server.kubeconfig(tmp_path)), clock)
         async with KubeClient(connection, clock, identity="me") as client:
             cache = Cache(client, namespaces, clock)
-            writer = Writer(client, lambda: Monotonic(clock.monotonic() + 10), clock)
+            writer = Writer(client, lambda: Monotonic(clock.monotonic() + 10), clock, cache.read_cluster)
             events = Events(writer, clock, "me")
             traces = Traces()
             others: dict[str, FakeGcs] = {}

@@ -209,11 +209,10 @@ async def test_workers_that_are_lost_together_are_one_failure_and_come_back_at_o
     world.have("one", workers=8)
     await comes_true(lambda: world.status("one").get("observedGeneration") == 1)
     workers = [p for p in world.pods("one") if p["metadata"]["labels"]["ray-node-type"] == "worker"]
+    await asyncio.sleep(1.0)  # not lost in the second in which they were made: the API tells whole ones
 
     for worker in workers:
         place = Place("pods", "ray", worker["metadata"]["name"])
-        # Made in one second, and not in that in which they are lost: the API tells whole ones.
-        world.server.objects.merge(place, {"metadata": {"creationTimestamp": "2026-01-01T00:00:00Z"}})
         world.server.objects.merge(place, {"status": {"phase": "Failed"}}, status=True)
         await asyncio.sleep(0.02)
     lost = {worker["metadata"]["uid"] for worker in workers}

@@ -44,7 +44,7 @@ class Replica:
         clock, traces = SimulatedClock(loop), Traces()
         client = cast(KubeClient, self.line)
         self.cache = Cache(client, (NAMESPACE,), clock)
-        writer = Writer(client, lambda: self._valid_until, clock)
+        writer = Writer(client, lambda: self._valid_until, clock, self.cache.read_cluster)
         self._events = Events(writer, clock, name)
         heads = Heads(ray.connect, clock)
         autoscaler = Autoscaler(clock)
