@@ -60,8 +60,10 @@ _ON_THE_WAY = frozenset({Phase.PENDING, Phase.STARTING, Phase.UPDATING})
 """Phases that nobody waits for: a cluster that is quick is spared an API call for each."""
 
 _CROWD = 50
+"""So many clusters that are due have others wait for the API calls."""
+
 CROWDED_INTERVAL = 15.0
-"""The same for such phases while so many clusters are due: others wait for the API calls."""
+"""Then the same for a cluster that is on its way, and of which nobody was told anything else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +206,7 @@ class Controller:
         state.told = frozenset(decision.standing)
         outcome = await self._act(view.spec, decision, state)
         self._tell(view, outcome.notes, log)
-        if not decision.actions or self._is_told_too_seldom(state, outcome):
+        if not decision.actions or self._is_told_too_seldom(view, state, outcome):
             await self._finish(view, state, decision, log)
         if outcome.failure is not None:
             raise outcome.failure
@@ -213,15 +215,19 @@ class Controller:
             return False
         return bool(decision.actions)
 
-    def _is_told_too_seldom(self, state: ClusterState, outcome: Outcome) -> bool:
+    def _is_told_too_seldom(self, view: ClusterView, state: ClusterState, outcome: Outcome) -> bool:
         """Return whether a pass that acts tells the status, as a rule the next one's that finds all done.
 
         Where each pass has something to do, or fails at it, nobody would know otherwise.
         """
         if isinstance(outcome.failure, Fenced | Unreachable):
             return False
-        interval = CROWDED_INTERVAL if len(self._queue) >= _CROWD else COUNTS_INTERVAL
+        interval = CROWDED_INTERVAL if self._comes_last(view) else COUNTS_INTERVAL
         return self._clock.monotonic() - state.status_written >= interval
+
+    def _comes_last(self, view: ClusterView) -> bool:
+        """Return whether many wait, and the status that is stored promises nothing that may have ended."""
+        return len(self._queue) >= _CROWD and view.status.phase in {"", *_ON_THE_WAY}
 
     async def _act(self, cluster: RayCluster, decision: Decision, state: ClusterState) -> Outcome:
         if not decision.actions:
@@ -306,7 +312,7 @@ class Controller:
             return
         at = self._clock.monotonic()
         interval = STATUS_INTERVAL if _is_news(view.status, wanted) else COUNTS_INTERVAL
-        if wanted.phase in _ON_THE_WAY and len(self._queue) >= _CROWD:
+        if wanted.phase in _ON_THE_WAY and self._comes_last(view):
             interval = CROWDED_INTERVAL
         early = state.status_written + interval - at
         patient = wanted.phase in _ON_THE_WAY or wanted.phase == view.status.phase

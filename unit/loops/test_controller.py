@@ -71,6 +71,22 @@ async def test_while_a_crowd_waits_no_call_is_spent_on_what_is_on_its_way(
     await comes_true(lambda: world.status("one").get("phase") == "Running")
 
 
+async def test_a_crowd_is_no_reason_to_go_on_saying_running(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(controller_module, "_CROWD", 0)
+    monkeypatch.setattr(controller_module, "CROWDED_INTERVAL", 60.0)
+    world.have("one", workers=2)
+    await comes_true(lambda: len(world.pods("one")) == 3)
+    world.make_ready("one")
+    await comes_true(lambda: world.status("one").get("phase") == "Running")
+
+    worker = next(pod for pod in world.pods("one") if "-worker-" in pod["metadata"]["name"])
+    world.server.objects.delete(Place("pods", "ray", worker["metadata"]["name"]), {})
+
+    await comes_true(lambda: world.status("one")["phase"] != "Running")
+
+
 async def test_counts_that_change_are_told_less_often_than_what_somebody_may_wait_for(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
