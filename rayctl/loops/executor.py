@@ -101,7 +101,7 @@ class Executor:
         actions: tuple[Action, ...],
         state: ClusterState,
         now: datetime,
-        others_wait: Callable[[], bool] = lambda: False,
+        others_wait: Callable[[], bool],
     ) -> Outcome:
         """Carry out ``actions``. Every answer goes into the cache: the next pass sees what this one did.
 
@@ -147,12 +147,10 @@ def _waves(actions: tuple[Action, ...]) -> Iterator[tuple[Action, ...]]:
 
     A pod made beside a deletion that fails would be one too many; heads that hang hold up no pod.
     """
-    waves: tuple[list[Action], list[Action], list[Action]] = ([], [], [])
-    for action in actions:
-        waves[0 if isinstance(action, DeletePod) else 2 if isinstance(action, DrainNode) else 1].append(
-            action
-        )
-    return (tuple(wave) for wave in waves if wave)
+    deletes = tuple(action for action in actions if isinstance(action, DeletePod))
+    drains = tuple(action for action in actions if isinstance(action, DrainNode))
+    makes = tuple(action for action in actions if not isinstance(action, DeletePod | DrainNode))
+    return filter(None, (deletes, makes, drains))
 
 
 def _span(action: Action) -> tuple[str, dict[str, str]]:

@@ -27,14 +27,13 @@ def tell(world: World, pod: Object, status: str, reason: str) -> None:
     world.server.objects.merge(place, {"status": {"conditions": [condition]}}, status=True)
 
 
+def workers(world: World) -> list[Object]:
+    return [pod for pod in world.pods("one") if pod["metadata"]["labels"]["ray-node-type"] == "worker"]
+
+
 def unseen(world: World) -> list[Object]:
     """The workers that the scheduler has not looked at."""
-    return [
-        pod
-        for pod in world.pods("one")
-        if pod["metadata"]["labels"]["ray-node-type"] == "worker"
-        and not pod.get("status", {}).get("conditions")
-    ]
+    return [pod for pod in workers(world) if not pod.get("status", {}).get("conditions")]
 
 
 async def test_pods_wait_for_those_before_them_until_the_scheduler_has_looked_at_these(
@@ -154,9 +153,7 @@ async def test_what_may_not_be_deleted_does_not_keep_others_from_being_made(
         return refused
 
     world.server.fail("delete", "pods", refuse_slowly, times=1000)
-    *failed, gone = [
-        pod for pod in world.pods("one") if pod["metadata"]["labels"]["ray-node-type"] == "worker"
-    ]
+    *failed, gone = workers(world)
     before = {pod["metadata"]["name"] for pod in world.pods("one")}
     await world.stop_leading()
     for pod in failed:  # five batches of deletions
